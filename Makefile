@@ -1,0 +1,37 @@
+# make run    set-up, build, start, one call shown; stays up until Ctrl-C
+# make test   everything that proves it
+# make bench  the comparison with nginx, as a table
+SHELL := /bin/bash
+export PATH := $(CURDIR)/build/node/bin:$(PATH)
+
+.PHONY: run build test unit sanitize fuzz integration browser lint bench fleet soak nightly format clean
+
+run: build
+	@deploy/local/run.sh
+
+build:
+	@deploy/setup/bootstrap.sh run
+	@cmake --preset release >build/cmake.log || { cat build/cmake.log; exit 1; }
+	@cmake --build --preset release -- --quiet
+
+test:
+	@deploy/setup/bootstrap.sh test
+	@tests/run.sh
+
+unit sanitize fuzz integration browser lint:
+	@deploy/setup/bootstrap.sh test
+	@tests/run.sh $@
+
+bench fleet soak: build
+	@deploy/setup/bootstrap.sh bench
+	@tests/$@/run.sh
+
+nightly:
+	@deploy/setup/bootstrap.sh test
+	@WEIR_NIGHTLY=1 tests/run.sh
+
+format:
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+clean:
+	rm -rf build/release build/debug build/asan-ubsan build/tsan build/fuzz build/coverage

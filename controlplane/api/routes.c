@@ -1,0 +1,138 @@
+/* routes.c - every endpoint: method, path, role, handler and what the documentation says. */
+#include "controlplane/api/internal.h"
+
+#define V1 "/api/v1"
+
+/* clang-format off */
+const struct weir_api_route weir__api_routes[] = {
+    {"GET", "/healthz", WEIR_ROLE_NONE, 0, weir__api_healthz, "",
+     "200 while the process serves."},
+    {"GET", "/readyz", WEIR_ROLE_NONE, 0, weir__api_readyz, "",
+     "200 when a policy is in force and the stores answer; else 503 with the reason."},
+    {"GET", "/metrics", WEIR_ROLE_VIEWER, 0, weir__api_metrics, "",
+     "Prometheus text of the control plane."},
+    {"GET", "/", WEIR_ROLE_NONE, WEIR_API_LOADS_UI, weir__api_asset, "",
+     "The dashboard; it signs in for its data."},
+    {"GET", "/assets/{file}", WEIR_ROLE_NONE, WEIR_API_LOADS_UI, weir__api_asset, "",
+     "The dashboard's scripts and styles."},
+
+    {"GET", V1, WEIR_ROLE_NONE, 0, weir__api_index, "",
+     "This list, as JSON."},
+    {"GET", V1 "/version", WEIR_ROLE_NONE, 0, weir__api_version, "",
+     "Version of the control plane and of the API."},
+    {"GET", V1 "/session", WEIR_ROLE_VIEWER, 0, weir__api_session_get, "",
+     "The caller's role."},
+    {"POST", V1 "/session", WEIR_ROLE_NONE, WEIR_API_BODY, weir__api_session_start, "",
+     "Signs a browser in. Body: `{\"token\": T}` or `{\"login\": CODE}`. Answers with a cookie (HttpOnly, SameSite=Strict)."},
+    {"DELETE", V1 "/session", WEIR_ROLE_NONE, 0, weir__api_session_end, "",
+     "Signs the browser out."},
+    {"POST", V1 "/logins", WEIR_ROLE_ADMIN, 0, weir__api_login_create, "",
+     "A login code that works once, within five minutes: open `/#login=CODE`."},
+    {"POST", V1 "/join-tokens", WEIR_ROLE_ADMIN, WEIR_API_POOL | WEIR_API_BODY, weir__api_join_token_create, "",
+     "A token for one proxy's first certificate. Body: `{\"namespace\": NS, \"validMs\": N}` (both optional)."},
+
+    {"GET", V1 "/fleet", WEIR_ROLE_VIEWER, WEIR_API_POOL, weir__api_fleet, "",
+     "The proxies: policy revision, ACK or NACK with its errors, ages, load."},
+
+    {"GET", V1 "/policy", WEIR_ROLE_VIEWER, 0, weir__api_policy, "",
+     "The revision in force, and every error of an edit that was not taken."},
+    {"GET", V1 "/resources", WEIR_ROLE_VIEWER, WEIR_API_POOL, weir__api_resources, "kind",
+     "All resources with their status; `kind` picks one kind."},
+    {"GET", V1 "/resources/{kind}/{namespace}/{name}", WEIR_ROLE_VIEWER, WEIR_API_POOL, weir__api_resource, "yaml",
+     "One resource with its status; with `yaml=true` also its YAML."},
+    {"DELETE", V1 "/resources/{kind}/{namespace}/{name}", WEIR_ROLE_ADMIN, WEIR_API_POOL, weir__api_resource_delete, "",
+     "Takes a resource out of the policy folder. Refused when the rest would not be valid."},
+    {"POST", V1 "/validate", WEIR_ROLE_VIEWER, WEIR_API_POOL | WEIR_API_BODY, weir__api_validate, "file",
+     "Checks manifests (YAML or JSON) together with the policy in force; lists all errors, changes nothing."},
+    {"POST", V1 "/diff", WEIR_ROLE_VIEWER, WEIR_API_POOL | WEIR_API_BODY, weir__api_diff, "file",
+     "What applying these manifests would change."},
+    {"POST", V1 "/apply", WEIR_ROLE_ADMIN, WEIR_API_POOL | WEIR_API_BODY, weir__api_apply, "dryRun, file",
+     "Writes manifests into the policy folder, all or none. 422 with every error when they are not valid."},
+    {"PUT", V1 "/apply", WEIR_ROLE_ADMIN, WEIR_API_POOL | WEIR_API_BODY, weir__api_apply, "dryRun, file",
+     "As POST."},
+    {"GET", V1 "/explain/{path}", WEIR_ROLE_VIEWER, 0, weir__api_explain, "",
+     "What a kind or a field is for: `Budget.spec.limit`."},
+
+    {"GET", V1 "/keys", WEIR_ROLE_ADMIN, WEIR_API_POOL, weir__api_keys_list, "",
+     "The API keys made here (never the keys themselves)."},
+    {"POST", V1 "/keys", WEIR_ROLE_ADMIN, WEIR_API_POOL | WEIR_API_BODY, weir__api_keys_create, "",
+     "Makes a key and shows it once. Body: `{\"agent\": A, \"namespace\": NS, \"id\": ID, \"expiresMs\": N}`; only `agent` is needed."},
+    {"DELETE", V1 "/keys/{namespace}/{id}", WEIR_ROLE_ADMIN, WEIR_API_POOL, weir__api_keys_revoke, "",
+     "Revokes a key; proxies refuse it within a second."},
+
+    {"GET", V1 "/spend", WEIR_ROLE_VIEWER, WEIR_API_POOL, weir__api_spend, "by, since, step",
+     "Cost, tokens and calls in groups (`by=agent,model`) over the last `since` (24h); with `step` also over time."},
+    {"GET", V1 "/top", WEIR_ROLE_VIEWER, WEIR_API_POOL, weir__api_top, "since, limit",
+     "The dearest agents, models and providers of the last `since` (5m)."},
+    {"GET", V1 "/calls", WEIR_ROLE_VIEWER, WEIR_API_POOL, weir__api_calls, "limit, since, before, after, agent, model, outcome",
+     "Calls, the newest first. `after=CURSOR` gives what came since the answer that had this cursor."},
+    {"GET", V1 "/calls/{id}", WEIR_ROLE_VIEWER, WEIR_API_POOL, weir__api_call, "",
+     "One call: attempts, holds, cost by kind."},
+
+    {"GET", V1 "/budgets", WEIR_ROLE_VIEWER, WEIR_API_POOL, weir__api_budgets, "budget",
+     "Each counter of each budget: limit, settled, held, lent, remaining, when it resets, who holds leases."},
+    {"GET", V1 "/budgets/{namespace}/{name}/history", WEIR_ROLE_VIEWER, WEIR_API_POOL, weir__api_budget_history, "scope, limit",
+     "The windows of one counter, the newest first."},
+    {"POST", V1 "/leases/{id}/release", WEIR_ROLE_ADMIN, WEIR_API_POOL, weir__api_lease_release, "",
+     "Writes off the lease of a proxy that is lost: what it settled and held is charged, the rest is free again."},
+};
+/* clang-format on */
+
+const size_t weir__api_route_count = sizeof weir__api_routes / sizeof *weir__api_routes;
+
+static struct weir_str next_segment(struct weir_str *path)
+{
+    struct weir_str rest, segment = weir_str_cut(*path, '/', &rest);
+
+    *path = rest;
+    return segment;
+}
+
+/* Does the path fit the pattern? Its variable parts go to params, still escaped. */
+static bool fits(const char *pattern, struct weir_str path, struct weir_str *params)
+{
+    struct weir_str want = weir_str_of(pattern);
+    size_t n = 0;
+
+    while (want.p && path.p) {
+        struct weir_str w = next_segment(&want), p = next_segment(&path);
+
+        if (w.n && w.p[0] == '{') {
+            if (!p.n || n == WEIR_API_MAX_PARAMS)
+                return false;
+            params[n++] = p;
+        } else if (!weir_str_eq(w, p)) {
+            return false;
+        }
+    }
+    return !want.p && !path.p;
+}
+
+static int set_params(struct weir_api_ctx *c, const struct weir_str *params)
+{
+    for (size_t i = 0; i < WEIR_API_MAX_PARAMS; i++)
+        if (params[i].p && weir__api_unescape(c->arena, params[i], false, &c->params[i]))
+            return WEIR_ENOTFOUND;
+    return WEIR_OK;
+}
+
+int weir__api_match(struct weir_api_ctx *c)
+{
+    struct weir_str method = weir_str_is(c->method, "HEAD") ? WEIR_STR("GET") : c->method;
+    const char *allow = NULL;
+
+    for (size_t i = 0; i < weir__api_route_count; i++) {
+        const struct weir_api_route *r = &weir__api_routes[i];
+        struct weir_str params[WEIR_API_MAX_PARAMS] = {{0}};
+
+        if (!fits(r->path, c->path, params))
+            continue;
+        if (weir_str_is(method, r->method)) {
+            c->route = r;
+            return set_params(c, params);
+        }
+        allow = allow ? weir_arena_printf(c->arena, "%s, %s", allow, r->method) : r->method;
+    }
+    c->allow = allow;
+    return allow ? WEIR_ESTATE : WEIR_ENOTFOUND;
+}

@@ -1,0 +1,320 @@
+/* check.c - what only shows when all objects are seen together. */
+#include "controlplane/config/set_internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "weir/v1/config.pb-c.h"
+
+struct check {
+    const struct weir__config_item *items;
+    size_t n;
+    struct weir_data_errors *errors;
+};
+
+enum { MAX_PATH_TEXT = 512 };
+
+static void bad(struct check *c, const struct weir__config_item *i, const char *path,
+                const char *fmt, ...) WEIR_PRINTF(4, 5);
+
+static void bad(struct check *c, const struct weir__config_item *i, const char *path,
+                const char *fmt, ...)
+{
+    struct weir_data_error e = {.file = i->o.file,
+                                .line = weir_data_line(&i->o, path),
+                                .kind = i->o.kind->name,
+                                .name = i->o.name,
+                                .path = path};
+    char what[1024];
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(what, sizeof what, fmt, ap);
+    va_end(ap);
+    weir_data_error_add(c->errors, &e, "%s", what);
+}
+
+static int compare_names(const struct weir__config_item *i, const char *type, const char *ns,
+                         const char *name)
+{
+    int r = strcmp(i->o.kind->name, type);
+
+    if (r == 0)
+        r = strcmp(i->o.ns, ns);
+    return r ? r : strcmp(i->o.name, name);
+}
+
+int weir__config_compare(const void *a, const void *b)
+{
+    const struct weir__config_item *x = a, *y = b;
+    int r = compare_names(x, y->o.kind->name, y->o.ns, y->o.name);
+
+    return r ? r : (x->order > y->order) - (x->order < y->order);
+}
+
+const struct weir__config_item *weir__config_find(const struct weir__config_item items[], size_t n,
+                                                  const char *type, const char *ns,
+                                                  const char *name)
+{
+    size_t low = 0, high = n;
+
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+
+        if (compare_names(&items[mid], type, ns, name) < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low < n && compare_names(&items[low], type, ns, name) == 0 ? &items[low] : NULL;
+}
+
+static void check_duplicates(struct check *c)
+{
+    for (size_t k = 1; k < c->n; k++) {
+        const struct weir__config_item *a = &c->items[k - 1], *b = &c->items[k];
+
+        if (compare_names(a, b->o.kind->name, b->o.ns, b->o.name) == 0)
+            bad(c, b, "", "is already defined in %s:%u: remove one, or give it another name",
+                a->o.file, a->o.line);
+    }
+}
+
+struct names {
+    const struct weir__config_item *first;
+};
+
+static const char *name_at(const void *arg, size_t i)
+{
+    const struct names *names = arg;
+
+    return names->first[i].o.name;
+}
+
+static void check_ref(struct check *c, const struct weir__config_item *i, const char *type,
+                      const char *value, const char *path)
+{
+    struct names names = {NULL};
+    const char *near;
+    size_t count = 0;
+
+    if (weir__config_find(c->items, c->n, type, i->o.ns, value))
+        return;
+    for (size_t k = 0; k < c->n; k++) {
+        if (strcmp(c->items[k].o.kind->name, type) || strcmp(c->items[k].o.ns, i->o.ns))
+            continue;
+        if (!names.first)
+            names.first = &c->items[k];
+        count++;
+    }
+    near = weir_schema_nearest(weir_str_of(value), name_at, &names, count);
+    bad(c, i, path, "there is no %s \"%.64s\" in namespace %s%s%s%s", type, value, i->o.ns,
+        near ? "; did you mean " : ": add it, or name another", near ? near : "", near ? "?" : "");
+}
+
+/* Follows every field that names another object. */
+static void check_refs(struct check *c, const struct weir__config_item *i, const ProtobufCMessage *m,
+                       const char *path)
+{
+    const struct weir_schema_message *s = weir_schema_message(m->descriptor);
+
+    for (unsigned k = 0; k < m->descriptor->n_fields; k++) {
+        const ProtobufCFieldDescriptor *f = &m->descriptor->fields[k];
+        bool list = f->label == PROTOBUF_C_LABEL_REPEATED;
+        const char *p = (const char *)m + f->offset;
+        size_t n = list ? *(const size_t *)((const char *)m + f->quantifier_offset) : 1;
+        void *const *values = list ? *(void *const *const *)p : (void *const *)p;
+
+        if (f->type != PROTOBUF_C_TYPE_MESSAGE &&
+            (f->type != PROTOBUF_C_TYPE_STRING || !s->fields[k].ref))
+            continue;
+        for (size_t v = 0; v < n; v++) {
+            char at[MAX_PATH_TEXT];
+            int used = snprintf(at, sizeof at, "%s%s%s", path, path[0] ? "." : "", f->name);
+
+            if (used < 0 || (size_t)used + 24 >= sizeof at || !values[v])
+                continue;
+            if (list)
+                (void)snprintf(at + used, sizeof at - (size_t)used, "[%zu]", v);
+            if (f->type == PROTOBUF_C_TYPE_MESSAGE)
+                check_refs(c, i, values[v], at);
+            else
+                check_ref(c, i, s->fields[k].ref, values[v], at);
+        }
+    }
+}
+
+static void check_provider(struct check *c, const struct weir__config_item *i)
+{
+    const Weir__V1__ProviderSpec *p = ((const Weir__V1__Provider *)i->o.message)->spec;
+    char path[64];
+
+    if (p->credential && p->credential->has_passthrough && !p->credential->passthrough)
+        bad(c, i, "spec.credential.passthrough", "must be true: without it, remove `credential`");
+    if (p->tls && !p->tls->certfile != !p->tls->keyfile)
+        bad(c, i, "spec.tls", "needs certFile and keyFile together: add the other one");
+    if (p->dialect == WEIR__V1__DIALECT__echo && p->endpoint)
+        bad(c, i, "spec.endpoint", "the echo provider has no endpoint: remove it");
+    for (size_t k = 0; k < p->n_models; k++)
+        for (size_t j = 0; j < k; j++)
+            if (strcmp(p->models[k]->name, p->models[j]->name) == 0) {
+                (void)snprintf(path, sizeof path, "spec.models[%zu].name", k);
+                bad(c, i, path, "is listed twice: remove one");
+                break;
+            }
+}
+
+static bool has_model(const Weir__V1__ProviderSpec *p, const char *model)
+{
+    for (size_t i = 0; i < p->n_models; i++)
+        if (strcmp(p->models[i]->name, model) == 0)
+            return true;
+    return p->n_models == 0;
+}
+
+static void check_route(struct check *c, const struct weir__config_item *i)
+{
+    const Weir__V1__RouteSpec *r = ((const Weir__V1__Route *)i->o.message)->spec;
+    char path[96];
+
+    for (size_t g = 0; g < r->n_groups; g++) {
+        bool weighted = false;
+
+        for (size_t t = 0; t < r->groups[g]->n_targets; t++) {
+            const Weir__V1__Target *target = r->groups[g]->targets[t];
+            const struct weir__config_item *p =
+                weir__config_find(c->items, c->n, "Provider", i->o.ns, target->provider);
+
+            weighted = weighted || !target->has_weight || target->weight > 0;
+            if (!p || !p->o.message || !target->model ||
+                has_model(((const Weir__V1__Provider *)p->o.message)->spec, target->model))
+                continue;
+            (void)snprintf(path, sizeof path, "spec.groups[%zu].targets[%zu].model", g, t);
+            bad(c, i, path,
+                "the Provider %s has no model \"%.64s\": add it to its models, or name another",
+                target->provider, target->model);
+        }
+        if (!weighted) {
+            (void)snprintf(path, sizeof path, "spec.groups[%zu].targets", g);
+            bad(c, i, path, "every weight is 0: give at least one target a higher one");
+        }
+    }
+}
+
+static void check_budget(struct check *c, const struct weir__config_item *i)
+{
+    const Weir__V1__BudgetSpec *b = ((const Weir__V1__Budget *)i->o.message)->spec;
+    const Weir__V1__OnPartition *part = b->onpartition;
+    const Weir__V1__OnUnknownPrice *price = b->onunknownprice;
+    char path[64];
+
+    if (part && part->has_allow && part->allow && part->allowwithin)
+        bad(c, i, "spec.onPartition", "allow and allowWithin exclude each other: remove one");
+    if (part && part->allowwithin &&
+        (part->allowwithin->has_usd != b->limit->has_usd ||
+         part->allowwithin->has_tokens != b->limit->has_tokens ||
+         part->allowwithin->has_requests != b->limit->has_requests))
+        bad(c, i, "spec.onPartition.allowWithin", "must be in the same unit as spec.limit");
+    if (price && price->has_allow && price->allow && price->has_assume)
+        bad(c, i, "spec.onUnknownPrice", "allow and assume exclude each other: remove one");
+    for (size_t k = 0; k < b->n_per; k++)
+        for (size_t j = 0; j < k; j++)
+            if (b->per[k] == b->per[j]) {
+                (void)snprintf(path, sizeof path, "spec.per[%zu]", k);
+                bad(c, i, path, "is listed twice: remove one");
+                break;
+            }
+}
+
+static void check_prices(struct check *c, const struct weir__config_item *i)
+{
+    const Weir__V1__PriceListSpec *l = ((const Weir__V1__PriceList *)i->o.message)->spec;
+    char path[64];
+
+    for (size_t k = 0; k < l->n_prices; k++) {
+        const Weir__V1__Price *p = l->prices[k];
+
+        if (p->has_input || p->has_output || p->has_request)
+            continue;
+        (void)snprintf(path, sizeof path, "spec.prices[%zu]", k);
+        bad(c, i, path, "has no amount: add input and output, 0 when it is free");
+    }
+}
+
+struct digest {
+    const char *sha256;
+    const struct weir__config_item *item;
+    size_t index;
+};
+
+static int by_digest(const void *a, const void *b)
+{
+    const struct digest *x = a, *y = b;
+    int r = strcmp(x->item->o.ns, y->item->o.ns);
+
+    if (r == 0)
+        r = strcmp(x->sha256, y->sha256);
+    if (r == 0)
+        r = (x->item->order > y->item->order) - (x->item->order < y->item->order);
+    return r ? r : (x->index > y->index) - (x->index < y->index);
+}
+
+/* One key must name one agent, or whose call it is would be chance. */
+static void check_keys(struct check *c)
+{
+    struct digest *all;
+    size_t n = 0, k = 0;
+    char path[64];
+
+    for (size_t i = 0; i < c->n; i++)
+        if (c->items[i].o.message && strcmp(c->items[i].o.kind->name, "Agent") == 0)
+            n += ((const Weir__V1__Agent *)c->items[i].o.message)->spec->n_keys;
+    if (n < 2)
+        return;
+    all = weir_alloc(n * sizeof *all);
+    for (size_t i = 0; i < c->n; i++) {
+        const Weir__V1__Agent *a = (const Weir__V1__Agent *)c->items[i].o.message;
+
+        if (!a || strcmp(c->items[i].o.kind->name, "Agent") != 0)
+            continue;
+        for (size_t j = 0; j < a->spec->n_keys; j++)
+            all[k++] = (struct digest){a->spec->keys[j]->sha256, &c->items[i], j};
+    }
+    qsort(all, n, sizeof *all, by_digest);
+    for (k = 1; k < n; k++) {
+        const struct digest *a = &all[k - 1], *b = &all[k];
+
+        if (strcmp(a->item->o.ns, b->item->o.ns) || strcmp(a->sha256, b->sha256))
+            continue;
+        (void)snprintf(path, sizeof path, "spec.keys[%zu].sha256", b->index);
+        bad(c, b->item, path,
+            "is also a key of the Agent %s (%s:%u): a key can belong to one agent only",
+            a->item->o.name, a->item->o.file, a->item->o.line);
+    }
+    free(all);
+}
+
+void weir__config_check(const struct weir__config_item items[], size_t n,
+                        struct weir_data_errors *errors)
+{
+    static const struct {
+        const char *kind;
+        void (*fn)(struct check *c, const struct weir__config_item *i);
+    } checks[] = {{"Provider", check_provider},
+                  {"Route", check_route},
+                  {"Budget", check_budget},
+                  {"PriceList", check_prices}};
+    struct check c = {items, n, errors};
+
+    check_duplicates(&c);
+    for (size_t i = 0; i < n; i++) {
+        if (!items[i].o.message)
+            continue;
+        check_refs(&c, &items[i], items[i].o.message, "");
+        for (size_t k = 0; k < sizeof checks / sizeof checks[0]; k++)
+            if (strcmp(items[i].o.kind->name, checks[k].kind) == 0)
+                checks[k].fn(&c, &items[i]);
+    }
+    check_keys(&c);
+}

@@ -1,0 +1,107 @@
+/* secrets.c - see secrets.h. */
+#include "controlplane/config/secrets.h"
+
+#include <stdlib.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "weir/v1/config.pb-c.h"
+
+static const char *read_value(const Weir__V1__PushedSecret *p, struct weir_buf *b)
+{
+    struct weir_str v;
+
+    if (p->env) {
+        const char *text = getenv(p->env);
+
+        if (!text)
+            return "the control plane has no such environment variable: set it";
+        if (weir_buf_addz(b, text))
+            return "is too large: at most 64 KiB";
+    } else {
+        int rc = weir_file_read(p->file, b);
+
+        if (rc == WEIR_ENOTFOUND)
+            return "the control plane finds no such file: create it";
+        if (rc)
+            return rc == WEIR_ELIMIT ? "is too large: at most 64 KiB"
+                                     : "the control plane cannot read it: check its permissions";
+    }
+    v = weir_str_trim(weir_buf_str(b));
+    for (size_t i = 0; i < v.n; i++)
+        if ((unsigned char)v.p[i] < 0x20 || v.p[i] == 0x7f)
+            return "must be one line without control characters";
+    return v.n ? NULL : "is empty: give it the key";
+}
+
+static void add(struct weir__config_secrets *out, const struct weir_policy_object *o,
+                struct weir_str value)
+{
+    struct weir_policy_secret *s;
+    char *bytes = weir_strdup(value);
+
+    /* Doubling by hand: the list holds pointers only, so that moving it leaves no copy behind. */
+    if ((out->n & (out->n + 1)) == 0)
+        out->list = weir_realloc(out->list, (out->n * 2 + 2) * sizeof *out->list);
+    s = &out->list[out->n++];
+    s->ns = weir_strdup(weir_str_of(o->ns));
+    s->provider = weir_strdup(weir_str_of(o->name));
+    s->value = (struct weir_str){bytes, value.n};
+}
+
+void weir__config_secrets_read(const struct weir_policy_set *set, struct weir_data_errors *errors,
+                               struct weir__config_secrets *out)
+{
+    *out = (struct weir__config_secrets){0};
+    for (size_t i = 0; set && i < weir_policy_set_count(set); i++) {
+        const struct weir_policy_object *o = weir_policy_set_at(set, i);
+        const Weir__V1__Credential *c;
+        struct weir_data_error e = {
+            .file = o->file, .line = o->line, .kind = o->type, .name = o->name};
+        struct weir_buf b;
+        const char *fault;
+
+        if (strcmp(o->type, "Provider") != 0)
+            continue;
+        c = ((const Weir__V1__Provider *)o->message)->spec->credential;
+        if (!c || !c->pushed)
+            continue;
+        /* All of its room at once: growing would leave copies of the secret in freed memory. */
+        weir_buf_init(&b, WEIR_CONFIG_MAX_SECRET_BYTES);
+        (void)weir_buf_reserve(&b, WEIR_CONFIG_MAX_SECRET_BYTES);
+        fault = read_value(c->pushed, &b);
+        e.path = c->pushed->env ? "spec.credential.pushed.env" : "spec.credential.pushed.file";
+        if (fault)
+            weir_data_error_add(errors, &e, "%s", fault);
+        else
+            add(out, o, weir_str_trim(weir_buf_str(&b)));
+        if (b.p)
+            weir_wipe(b.p, b.cap);
+        weir_buf_fini(&b);
+    }
+}
+
+void weir__config_secrets_free(struct weir__config_secrets *s)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        weir_wipe((char *)s->list[i].value.p, s->list[i].value.n);
+        free((char *)s->list[i].value.p);
+        free((char *)s->list[i].ns);
+        free((char *)s->list[i].provider);
+    }
+    free(s->list);
+    *s = (struct weir__config_secrets){0};
+}
+
+bool weir__config_secrets_equal(const struct weir__config_secrets *a,
+                                const struct weir__config_secrets *b)
+{
+    if (a->n != b->n)
+        return false;
+    for (size_t i = 0; i < a->n; i++)
+        if (strcmp(a->list[i].ns, b->list[i].ns) ||
+            strcmp(a->list[i].provider, b->list[i].provider) ||
+            !weir_str_eq_secret(a->list[i].value, b->list[i].value))
+            return false;
+    return true;
+}

@@ -1,0 +1,102 @@
+import { h } from "./dom.js";
+import { call, query } from "./api.js";
+import { absolute, amount, percent, span } from "./format.js";
+import { budgetBar } from "./charts.js";
+import { empty, head, panel, pill, table, when } from "./parts.js";
+
+const NAMES = { usd: "US dollars", tokens: "tokens", requests: "calls" };
+const ui = { open: new Set(), note: "" };
+
+function resets(b, now) {
+  if (b.unused) return "not used yet";
+  if (b.resetsMs === null || b.resetsMs === undefined) return "never resets";
+  return h("span", { title: absolute(b.resetsMs) }, "resets in " + span(b.resetsMs - now));
+}
+
+function state(b) {
+  if (b.mode === "observe") return pill("", "observed only", "Counted, never refused.");
+  if (b.remaining <= 0 && b.settled >= b.limit) return pill("bad", "used up", "Calls are refused until the window resets.");
+  if (b.settled + b.held > 0.8 * b.limit) return pill("warn", "nearly used up");
+  return pill("good", "within the limit");
+}
+
+async function release(lease, refresh) {
+  if (!window.confirm(`Write lease ${lease.id} off?\n\nDo this only when proxy ${lease.node} is gone for good. What it settled and held is charged, the rest is free again.`)) return;
+  try {
+    await call("POST", "/leases/" + encodeURIComponent(lease.id) + "/release", {});
+    ui.note = "";
+  } catch (e) {
+    ui.note = e.message + " " + (e.fix || "");
+  }
+  refresh();
+}
+
+function holders(b, { now, role, refresh }) {
+  if (!b.holders.length) return h("p", { class: "dim" }, "No proxy holds a slice of it now.");
+  return table(`Slices of ${b.name} lent to proxies`, [{ name: "Proxy" }, { name: "Lent", num: 1 }, { name: "Spent", num: 1 }, { name: "In open calls", num: 1 }, { name: "Given back", num: 1 }, { name: "Last report" }, { name: "" }],
+    b.holders.map((l) => h("tr", { key: l.id },
+      h("th", { scope: "row" }, l.node, h("span", { class: "sub mono" }, l.id)),
+      h("td", { class: "num" }, amount(l.granted, b.unit)),
+      h("td", { class: "num" }, amount(l.settled, b.unit)),
+      h("td", { class: "num" }, amount(l.held, b.unit)),
+      h("td", { class: "num" }, amount(l.returned, b.unit)),
+      h("td", {}, when(l.reportedMs, now)),
+      h("td", {}, role === "admin" ? h("button", { class: "btn small", type: "button", onclick: () => release(l, refresh), "aria-label": "Write off lease " + l.id }, "Write off …") : null))));
+}
+
+function budget(b, ctx) {
+  const f = (v) => amount(v, b.unit);
+  const id = identity(b);
+  const words = `${f(b.settled)} of ${f(b.limit)} spent, ${f(b.held)} in open calls, ${f(b.lent)} lent to proxies, ${f(b.remaining)} free`;
+  return h("article", { class: "budget", key: id },
+    h("div", { class: "row" },
+      h("h3", {}, b.name, b.scope ? h("span", { class: "dim" }, " · " + b.scope.split("|").join(" · ")) : null, " ", state(b)),
+      h("span", { class: "dim" }, `${NAMES[b.unit]} per ${b.window === "total" ? "lifetime" : b.window}, ${b.mode} · `, resets(b, ctx.now))),
+    h("div", { class: "row" },
+      h("span", {}, h("b", {}, f(b.settled)), " of ", h("b", {}, f(b.limit)), h("span", { class: "dim" }, " · " + percent(b.settled, b.limit))),
+      h("span", { class: "dim" }, `${f(b.held)} in open calls · ${f(b.lent)} lent · `, h("b", {}, f(b.remaining)), " free")),
+    budgetBar({ ...b, label: words, text: words }),
+    h("details", { open: ui.open.has(id) ? true : null, ontoggle: (e) => (e.target.open ? ui.open.add(id) : ui.open.delete(id)) },
+      h("summary", {}, b.holders.length === 1 ? "1 proxy holds a slice" : `${b.holders.length} proxies hold a slice`),
+      holders(b, ctx), history(b)));
+}
+
+const identity = (b) => b.name + "|" + b.scope;
+
+// The windows before this one are fetched only for the budgets that are open.
+async function load() {
+  const data = await call("GET", "/budgets");
+  await Promise.all(data.items.filter((b) => ui.open.has(identity(b))).map(async (b) => {
+    const path = "/budgets/" + b.name.split("/").map(encodeURIComponent).join("/") + "/history";
+    b.history = (await call("GET", path + query({ scope: b.scope, limit: 12 })).catch(() => ({ items: [] }))).items;
+  }));
+  return data;
+}
+
+function history(b) {
+  if (!b.history || b.history.length < 2) return null;
+  const f = (v) => amount(v, b.unit);
+  return table(`Windows of ${b.name}, the newest first`, [{ name: "Window from" }, { name: "Spent", num: 1 }, { name: "Limit", num: 1 }, { name: "Used", num: 1 }, { name: "" }],
+    b.history.map((w) => h("tr", { key: w.startedMs },
+      h("th", { scope: "row" }, absolute(w.startedMs)), h("td", { class: "num" }, f(w.settled)), h("td", { class: "num" }, f(w.limit)), h("td", { class: "num" }, percent(w.settled, w.limit)),
+      h("td", {}, h("svg", { class: "share", viewBox: "0 0 100 8", preserveAspectRatio: "none", "aria-hidden": "true" },
+        h("rect", { width: 100, height: 8 }), h("rect", { width: w.limit ? Math.min(100, (100 * w.settled) / w.limit) : 0, height: 8 }))))));
+}
+
+export const budgets = {
+  title: "Budgets",
+  load,
+  view(data, ctx) {
+    return [
+      head("Budgets", "Money is reserved before a call leaves. Proxies spend from slices that are lent to them."),
+      ui.note ? h("div", { class: "banner", role: "alert" }, h("p", {}, ui.note)) : null,
+      panel("all", "Limits", h("ul", { class: "legend" },
+        h("li", {}, h("span", { class: "swatch settled" }), "spent"), h("li", {}, h("span", { class: "swatch held" }), "in open calls"),
+        h("li", {}, h("span", { class: "swatch leased" }), "lent, unused"), h("li", {}, h("span", { class: "swatch free" }), "free")),
+        data.items.length
+          ? data.items.map((b) => budget(b, ctx))
+          : empty("No budget is set", "Without a budget nothing is refused. This one stops an agent at 20 dollars a day:",
+              "apiVersion: weir.dev/v1alpha1\nkind: Budget\nmetadata:\n  name: daily\nspec:\n  limit: {usd: 20}\n  window: day\n  per: [agent]")),
+    ];
+  },
+};

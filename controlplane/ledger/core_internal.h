@@ -1,0 +1,163 @@
+/* core_internal.h - what the files of the ledger's core share. */
+#ifndef WEIR_LEDGER_CORE_INTERNAL_H
+#define WEIR_LEDGER_CORE_INTERNAL_H
+
+#include <uthash.h>
+
+#include "base/arena.h"
+#include "base/list.h"
+#include "controlplane/ledger/calendar.h"
+#include "controlplane/ledger/core.h"
+#include "controlplane/store/store.h"
+#include "weir/v1/ledger.pb-c.h"
+
+enum { WEIR__LEDGER_NAME_MAX = 512, WEIR__LEASE_ID_BYTES = 32 };
+
+struct weir__conn {
+    char *node;
+    weir_ledger_send_fn send;
+    void *arg;
+    struct weir__conn *prev, *next;
+};
+
+/* A worker of a proxy. Kept for a while after its stream is gone. */
+struct weir__holder {
+    char *incarnation;
+    struct weir__conn *conn; /* NULL: not connected */
+    int64_t seen_ms;         /* monotonic */
+    UT_hash_handle hh;
+};
+
+struct weir__budget {
+    char *id;
+    struct weir_ledger_budget def;
+    struct weir_zone *zone;
+    UT_hash_handle hh;
+};
+
+struct weir__budget_set {
+    struct weir__budget *by_id;
+};
+
+struct weir__window {
+    int64_t id; /* 0: not stored yet */
+    int64_t start_ms, end_ms;
+    struct weir_ledger_window w;
+};
+
+struct weir__lease {
+    int64_t number; /* 0: not stored yet */
+    int64_t window;
+    struct weir_lease_row row;
+};
+
+/* An ask that waits until other holders have given back what they don't use. */
+struct weir__parked_ask {
+    struct weir__parked_ask *next;
+    char *incarnation;
+    uint64_t seq;
+    int64_t need, want, debt;
+};
+
+struct weir__parked {
+    char *key; /* budget '\n' scope */
+    char *budget, *scope;
+    struct weir__parked_ask *first, *last;
+    int64_t *awaited; /* numbers of recalled leases that have not answered */
+    size_t n_awaited;
+    int64_t deadline_ms; /* monotonic */
+    bool poked;          /* something came back: look again */
+    UT_hash_handle hh;
+};
+
+/* One message to be sent after the commit. */
+struct weir__out {
+    struct weir__out *next;
+    const char *incarnation;
+    Weir__V1__BudgetDown down;
+};
+
+/* An ask of the batch under way, for the answer when it can't be committed. */
+struct weir__asked;
+
+struct weir__core {
+    struct weir_ledger_options o;
+    struct weir_store *store;
+    char id[16]; /* of this ledger, the first part of its leases' ids */
+    struct weir__conn *conns;
+    struct weir__holder *holders;
+    struct weir__budget_set *budgets;
+    struct weir__parked *parked;
+    struct weir__core_time now;
+    int64_t started_ms, swept_ms;
+    int rc;                   /* of the batch under way: the first failure */
+    struct weir_arena *arena; /* of the batch under way */
+    struct weir__out *out_first, *out_last;
+    struct weir__asked *asked;
+    struct weir_ledger_counters count;
+};
+
+/* An ask as it came or was parked. */
+struct weir__ask {
+    const char *incarnation, *node, *budget, *scope;
+    uint64_t seq;
+    int64_t need, want, debt;
+};
+
+struct weir__asked {
+    struct weir__asked *next;
+    struct weir__ask ask;
+};
+
+/* rows.c: all of them set c->rc when the store fails, and then return false or nothing. */
+extern const char *const weir__ledger_schema[];
+extern const int weir__ledger_schema_steps;
+bool weir__window_now(struct weir__core *c, const struct weir__budget *b, const char *scope,
+                      struct weir__window *out); /* stored if it is new */
+void weir__window_save(struct weir__core *c, const struct weir__window *w);
+bool weir__window_by_id(struct weir__core *c, int64_t id, struct weir__window *out);
+bool weir__lease_open(struct weir__core *c, int64_t window, const char *node,
+                      const char *incarnation,
+                      struct weir__lease *out); /* zeroed when there is none */
+void weir__lease_save(struct weir__core *c, struct weir__lease *l, const char *node,
+                      const char *incarnation);
+/* 1 found, 0 not. node must match unless it is NULL. */
+int weir__lease_by_number(struct weir__core *c, int64_t number, const char *node,
+                          struct weir__lease *out);
+
+/* Is the lease's window the one in which its budget lends now? */
+struct weir__lease_ref {
+    struct weir__lease lease;
+    const char *incarnation, *node, *budget, *scope; /* in the batch's arena */
+    int64_t unit, kind, end_ms, reported_ms;
+};
+
+typedef void (*weir__lease_fn)(struct weir__core *c, const struct weir__lease_ref *ref, void *arg);
+void weir__each_open_of_holder(struct weir__core *c, const char *incarnation, weir__lease_fn fn,
+                               void *arg);
+void weir__each_open_of_window(struct weir__core *c, int64_t window, weir__lease_fn fn, void *arg);
+void weir__each_open(struct weir__core *c, weir__lease_fn fn, void *arg);
+void weir__prune(struct weir__core *c);
+void weir__fail(struct weir__core *c, int rc);
+
+/* out.c */
+void weir__out_grant(struct weir__core *c, const char *incarnation, int64_t number,
+                     const char *budget, const char *scope, uint64_t seq, int64_t granted,
+                     int64_t ends_in_ms, const struct weir_ledger_window *w);
+void weir__out_refusal(struct weir__core *c, const struct weir__ask *a,
+                       const struct weir__window *w, bool retry, const char *reason);
+void weir__out_recall(struct weir__core *c, const char *incarnation, int64_t number);
+void weir__out_closed(struct weir__core *c, const char *incarnation, const char *lease);
+void weir__out_heartbeat(struct weir__core *c, const char *incarnation);
+void weir__out_send(struct weir__core *c);
+struct weir__holder *weir__holder_find(struct weir__core *c, const char *incarnation);
+
+/* asks.c */
+struct weir__budget *weir__budget_find(struct weir__core *c, const char *id);
+void weir__ask_in(struct weir__core *c, const struct weir__ask *a);
+void weir__recall_answered(struct weir__core *c, int64_t number);
+void weir__parked_poke(struct weir__core *c);
+void weir__parked_free(struct weir__core *c);
+void weir__recall_window(struct weir__core *c, int64_t window);
+
+#endif

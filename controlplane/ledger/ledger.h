@@ -1,0 +1,85 @@
+/* ledger.h - the durable account of every budget: lends slices to holders, takes their reports.
+ *
+ * A thread of its own owns ledger.db. Messages come in from any thread; whatever they lead to is
+ * committed to disk first and sent after. Queries: see query.h. */
+#ifndef WEIR_LEDGER_LEDGER_H
+#define WEIR_LEDGER_LEDGER_H
+
+#include "base/str.h"
+#include "lease/lease.h"
+
+struct weir_ledger;
+struct weir_ledger_session; /* one Budget stream; several holders (workers) may share it */
+struct Weir__V1__BudgetUp;
+struct Weir__V1__BudgetDown;
+
+/* Values are those of `Window` in config.proto. */
+enum weir_window_kind {
+    WEIR_WINDOW_MINUTE = 1,
+    WEIR_WINDOW_HOUR = 2,
+    WEIR_WINDOW_DAY = 3,
+    WEIR_WINDOW_WEEK = 4, /* from Monday */
+    WEIR_WINDOW_MONTH = 5,
+    WEIR_WINDOW_TOTAL = 6, /* never ends */
+};
+
+/* One budget of the policy; everything is copied. */
+struct weir_ledger_budget {
+    const char *id; /* "namespace/name" */
+    enum weir_unit unit;
+    enum weir_budget_mode mode;
+    enum weir_window_kind window;
+    const char *timezone; /* IANA name; NULL: UTC */
+    int64_t limit;        /* 0 blocks */
+};
+
+struct weir_ledger_options {
+    const char *path;        /* ledger.db */
+    int64_t soft_reclaim_ms; /* a soft budget takes back a silent holder's lease; 0: 600000 */
+    int64_t recall_wait_ms;  /* longest wait for idle parts before a refusal; 0: 1000 */
+};
+
+/* Opens, migrates and starts the thread. WEIR_EIO, WEIR_ECORRUPT, WEIR_EUNSUPPORTED as store.h. */
+WEIR_NODISCARD int weir_ledger_create(const struct weir_ledger_options *o,
+                                      struct weir_ledger **out);
+/* Finishes what was received, then stops the thread. Detach the sessions first. NULL is fine. */
+void weir_ledger_destroy(struct weir_ledger *l);
+
+/* Replaces the whole set, as the policy has it now. Limits hold at once: lowering one recalls
+ * idle parts; a budget that is gone or counts something else ends its leases. Any thread.
+ * WEIR_EINVAL: a time zone is unknown or a number is out of range; the old set stays. */
+WEIR_NODISCARD int weir_ledger_set_budgets(struct weir_ledger *l,
+                                           const struct weir_ledger_budget budgets[], size_t n);
+
+/* Is the name a time zone that this machine knows? For the policy's validation. Any thread. */
+bool weir_ledger_knows_timezone(struct weir_str name);
+
+/* Called on the ledger's thread, after the commit; down is borrowed. It must not block and must
+ * not call the ledger: pack and hand over. down->incarnation names the holder it is for. */
+typedef void (*weir_ledger_send_fn)(void *arg, const struct Weir__V1__BudgetDown *down);
+
+/* node: the peer's authenticated name; reports of a lease count only from its own node. */
+struct weir_ledger_session *weir_ledger_attach(struct weir_ledger *l, const char *node,
+                                               weir_ledger_send_fn send, void *arg);
+/* Copies what it needs. WEIR_EPROTO: a message out of bounds (close the stream).
+ * WEIR_EAGAIN: the queue is full (more than 65536 messages wait; close the stream). */
+WEIR_NODISCARD int weir_ledger_receive(struct weir_ledger_session *s,
+                                       const struct Weir__V1__BudgetUp *up);
+/* After it returns, send is not called any more. The session is gone. */
+void weir_ledger_detach(struct weir_ledger_session *s);
+
+/* An operator writes a lease off (its holder is lost): what was settled and held is charged, the
+ * rest is free again. done is called on the ledger's thread: WEIR_OK, WEIR_ENOTFOUND (no such open
+ * lease), WEIR_EIO. */
+void weir_ledger_release(struct weir_ledger *l, struct weir_str lease,
+                         void (*done)(void *arg, int rc), void *arg);
+
+/* Since the start, for metrics; any thread. */
+struct weir_ledger_counters {
+    uint64_t grants, refusals, recalls, closed, reports, commits, errors;
+    int64_t holders; /* connected now */
+};
+
+void weir_ledger_count(struct weir_ledger *l, struct weir_ledger_counters *out);
+
+#endif

@@ -1,0 +1,51 @@
+/* query.h - reads the ledger for the API: counters, leases, history. A reader is a read-only
+ * connection beside the ledger's own; create and use it on any one thread, for example of the
+ * thread pool. Results live in the caller's arena. */
+#ifndef WEIR_LEDGER_QUERY_H
+#define WEIR_LEDGER_QUERY_H
+
+#include "base/arena.h"
+#include "controlplane/ledger/ledger.h"
+
+struct weir_ledger_reader;
+
+/* WEIR_ENOTFOUND: no ledger there yet; else as store.h. */
+WEIR_NODISCARD int weir_ledger_reader_open(const char *path, struct weir_ledger_reader **out);
+void weir_ledger_reader_close(struct weir_ledger_reader *r); /* NULL is fine */
+
+/* One counter of a budget (a budget without `per` has one, with scope "") in one window. */
+struct weir_ledger_counter {
+    const char *budget, *scope;
+    enum weir_unit unit;
+    int64_t limit;
+    int64_t window_start_ms;
+    int64_t window_end_ms; /* -1: never */
+    int64_t settled;       /* spent, open leases included */
+    int64_t held;          /* in open calls, as last reported */
+    int64_t committed;     /* lent and not given back */
+    int64_t remaining;     /* limit - closed_settled - committed */
+    int64_t open_leases;
+};
+
+struct weir_ledger_lease {
+    const char *id, *budget, *scope, *node, *incarnation;
+    int64_t granted, returned, settled, held;
+    int64_t window_start_ms, opened_ms, reported_ms;
+};
+
+/* Windows that are not over at now_ms (wall clock). budget absent: all. At most max rows. */
+WEIR_NODISCARD int weir_ledger_read_counters(struct weir_ledger_reader *r, int64_t now_ms,
+                                             struct weir_str budget, size_t max,
+                                             struct weir_arena *arena,
+                                             struct weir_ledger_counter **out, size_t *out_n);
+/* Windows of one budget, the newest first, the present one included. */
+WEIR_NODISCARD int weir_ledger_read_history(struct weir_ledger_reader *r, struct weir_str budget,
+                                            struct weir_str scope, size_t max,
+                                            struct weir_arena *arena,
+                                            struct weir_ledger_counter **out, size_t *out_n);
+/* Open leases. budget absent: all. */
+WEIR_NODISCARD int weir_ledger_read_leases(struct weir_ledger_reader *r, struct weir_str budget,
+                                           size_t max, struct weir_arena *arena,
+                                           struct weir_ledger_lease **out, size_t *out_n);
+
+#endif

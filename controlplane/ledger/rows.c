@@ -1,0 +1,328 @@
+/* The ledger's tables. Windows hold the sums; leases hold what each holder was lent. */
+#include "controlplane/ledger/core_internal.h"
+
+const char *const weir__ledger_schema[] = {
+    "CREATE TABLE ledger(id TEXT NOT NULL);"
+    "CREATE TABLE windows(id INTEGER PRIMARY KEY, budget TEXT NOT NULL, scope TEXT NOT NULL,"
+    "  unit INTEGER NOT NULL, kind INTEGER NOT NULL, start_ms INTEGER NOT NULL,"
+    "  end_ms INTEGER NOT NULL, budget_limit INTEGER NOT NULL,"
+    "  closed_settled INTEGER NOT NULL DEFAULT 0, committed INTEGER NOT NULL DEFAULT 0,"
+    "  UNIQUE(budget, scope, unit, kind, start_ms)) STRICT;"
+    "CREATE INDEX windows_end ON windows(end_ms);"
+    /* AUTOINCREMENT: a number is never used twice, not even after rows were pruned. */
+    "CREATE TABLE leases(number INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  window INTEGER NOT NULL REFERENCES windows(id), node TEXT NOT NULL,"
+    "  incarnation TEXT NOT NULL, granted INTEGER NOT NULL, returned INTEGER NOT NULL,"
+    "  settled INTEGER NOT NULL, held INTEGER NOT NULL, closed INTEGER NOT NULL,"
+    "  opened_ms INTEGER NOT NULL, reported_ms INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX leases_window ON leases(window, closed);"
+    "CREATE INDEX leases_open ON leases(incarnation) WHERE closed = 0;"};
+
+const int weir__ledger_schema_steps =
+    (int)(sizeof weir__ledger_schema / sizeof weir__ledger_schema[0]);
+
+void weir__fail(struct weir__core *c, int rc)
+{
+    if (c->rc == WEIR_OK)
+        c->rc = rc;
+}
+
+static struct weir_stmt *stmt(struct weir__core *c, const char *sql)
+{
+    struct weir_stmt *st = NULL;
+    int rc;
+
+    if (c->rc != WEIR_OK)
+        return NULL;
+    rc = weir_store_stmt(c->store, sql, &st);
+    if (rc != WEIR_OK)
+        weir__fail(c, rc);
+    return rc == WEIR_OK ? st : NULL;
+}
+
+static bool row(struct weir__core *c, struct weir_stmt *st)
+{
+    int rc = weir_stmt_step(st);
+
+    if (rc < 0)
+        weir__fail(c, rc);
+    return rc == 1;
+}
+
+static void run(struct weir__core *c, struct weir_stmt *st)
+{
+    int rc = weir_stmt_run(st);
+
+    if (rc != WEIR_OK)
+        weir__fail(c, rc);
+}
+
+static void bind_z(struct weir_stmt *st, int i, const char *z)
+{
+    weir_stmt_bind_str(st, i, weir_str_of(z));
+}
+
+static void read_window(struct weir_stmt *st, struct weir__window *out)
+{
+    *out = (struct weir__window){.id = weir_stmt_i64(st, 0),
+                                 .start_ms = weir_stmt_i64(st, 1),
+                                 .end_ms = weir_stmt_i64(st, 2),
+                                 .w = {.limit = weir_stmt_i64(st, 3),
+                                       .closed_settled = weir_stmt_i64(st, 4),
+                                       .committed = weir_stmt_i64(st, 5)}};
+}
+
+static void insert_window(struct weir__core *c, const struct weir__budget *b, const char *scope,
+                          struct weir__window *w)
+{
+    struct weir_stmt *st =
+        stmt(c, "INSERT INTO windows(budget, scope, unit, kind, start_ms, end_ms, budget_limit)"
+                " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)");
+
+    if (!st)
+        return;
+    bind_z(st, 1, b->id);
+    bind_z(st, 2, scope);
+    weir_stmt_bind_i64(st, 3, b->def.unit);
+    weir_stmt_bind_i64(st, 4, b->def.window);
+    weir_stmt_bind_i64(st, 5, w->start_ms);
+    weir_stmt_bind_i64(st, 6, w->end_ms);
+    weir_stmt_bind_i64(st, 7, w->w.limit);
+    run(c, st);
+    w->id = weir_store_last_id(c->store);
+}
+
+/* The newest window that is not over. A wall clock that stepped back does not bring back an older
+ * one: what was spent is never forgotten that way. */
+bool weir__window_now(struct weir__core *c, const struct weir__budget *b, const char *scope,
+                      struct weir__window *out)
+{
+    struct weir_stmt *st =
+        stmt(c, "SELECT id, start_ms, end_ms, budget_limit, closed_settled, committed FROM windows"
+                " WHERE budget = ?1 AND scope = ?2 AND unit = ?3 AND kind = ?4"
+                " ORDER BY start_ms DESC LIMIT 1");
+    bool found;
+
+    if (!st)
+        return false;
+    bind_z(st, 1, b->id);
+    bind_z(st, 2, scope);
+    weir_stmt_bind_i64(st, 3, b->def.unit);
+    weir_stmt_bind_i64(st, 4, b->def.window);
+    found = row(c, st);
+    if (found)
+        read_window(st, out);
+    weir_stmt_reset(st);
+    if (!found || (out->end_ms >= 0 && out->end_ms <= c->now.wall_ms)) {
+        *out = (struct weir__window){.w = {.limit = b->def.limit}};
+        weir_window_bounds(b->zone, b->def.window, c->now.wall_ms, &out->start_ms, &out->end_ms);
+        insert_window(c, b, scope, out);
+    }
+    out->w.limit = b->def.limit;
+    return c->rc == WEIR_OK;
+}
+
+void weir__window_save(struct weir__core *c, const struct weir__window *w)
+{
+    struct weir_stmt *st = stmt(c, "UPDATE windows SET budget_limit = ?2, closed_settled = ?3,"
+                                   " committed = ?4 WHERE id = ?1");
+
+    if (!st)
+        return;
+    weir_stmt_bind_i64(st, 1, w->id);
+    weir_stmt_bind_i64(st, 2, w->w.limit);
+    weir_stmt_bind_i64(st, 3, w->w.closed_settled);
+    weir_stmt_bind_i64(st, 4, w->w.committed);
+    run(c, st);
+}
+
+bool weir__window_by_id(struct weir__core *c, int64_t id, struct weir__window *out)
+{
+    struct weir_stmt *st = stmt(c, "SELECT id, start_ms, end_ms, budget_limit, closed_settled,"
+                                   " committed FROM windows WHERE id = ?1");
+    bool found;
+
+    if (!st)
+        return false;
+    weir_stmt_bind_i64(st, 1, id);
+    found = row(c, st);
+    if (found)
+        read_window(st, out);
+    weir_stmt_reset(st);
+    return found;
+}
+
+static void read_lease(struct weir_stmt *st, struct weir__lease *out)
+{
+    *out = (struct weir__lease){.number = weir_stmt_i64(st, 0),
+                                .window = weir_stmt_i64(st, 1),
+                                .row = {.granted = weir_stmt_i64(st, 2),
+                                        .returned = weir_stmt_i64(st, 3),
+                                        .settled = weir_stmt_i64(st, 4),
+                                        .held = weir_stmt_i64(st, 5),
+                                        .closed = weir_stmt_i64(st, 6) != 0}};
+}
+
+bool weir__lease_open(struct weir__core *c, int64_t window, const char *node,
+                      const char *incarnation, struct weir__lease *out)
+{
+    struct weir_stmt *st =
+        stmt(c, "SELECT number, window, granted, returned, settled, held, closed FROM leases"
+                " WHERE incarnation = ?2 AND window = ?1 AND closed = 0 AND node = ?3");
+
+    *out = (struct weir__lease){.window = window};
+    if (!st)
+        return false;
+    weir_stmt_bind_i64(st, 1, window);
+    bind_z(st, 2, incarnation);
+    bind_z(st, 3, node);
+    if (row(c, st))
+        read_lease(st, out);
+    weir_stmt_reset(st);
+    return c->rc == WEIR_OK;
+}
+
+static void bind_lease(struct weir__core *c, struct weir_stmt *st, const struct weir__lease *l)
+{
+    weir_stmt_bind_i64(st, 1, l->row.granted);
+    weir_stmt_bind_i64(st, 2, l->row.returned);
+    weir_stmt_bind_i64(st, 3, l->row.settled);
+    weir_stmt_bind_i64(st, 4, l->row.held);
+    weir_stmt_bind_i64(st, 5, l->row.closed);
+    weir_stmt_bind_i64(st, 6, c->now.wall_ms);
+}
+
+void weir__lease_save(struct weir__core *c, struct weir__lease *l, const char *node,
+                      const char *incarnation)
+{
+    struct weir_stmt *st =
+        l->number
+            ? stmt(c, "UPDATE leases SET granted = ?1, returned = ?2, settled = ?3, held = ?4,"
+                      " closed = ?5, reported_ms = ?6 WHERE number = ?7")
+            : stmt(c, "INSERT INTO leases(granted, returned, settled, held, closed, reported_ms,"
+                      " window, node, incarnation, opened_ms)"
+                      " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?6)");
+
+    if (!st)
+        return;
+    bind_lease(c, st, l);
+    if (l->number) {
+        weir_stmt_bind_i64(st, 7, l->number);
+        run(c, st);
+        return;
+    }
+    weir_stmt_bind_i64(st, 7, l->window);
+    bind_z(st, 8, node);
+    bind_z(st, 9, incarnation);
+    run(c, st);
+    l->number = weir_store_last_id(c->store);
+}
+
+int weir__lease_by_number(struct weir__core *c, int64_t number, const char *node,
+                          struct weir__lease *out)
+{
+    struct weir_stmt *st =
+        stmt(c, "SELECT number, window, granted, returned, settled, held, closed FROM leases"
+                " WHERE number = ?1 AND (?2 IS NULL OR node = ?2)");
+    bool found;
+
+    if (!st)
+        return 0;
+    weir_stmt_bind_i64(st, 1, number);
+    bind_z(st, 2, node);
+    found = row(c, st);
+    if (found)
+        read_lease(st, out);
+    weir_stmt_reset(st);
+    return found;
+}
+
+#define OPEN_LEASES                                                                                \
+    "SELECT l.number, l.window, l.granted, l.returned, l.settled, l.held, l.closed, "              \
+    "l.incarnation,"                                                                               \
+    " l.node, w.budget, w.scope, w.unit, w.kind, w.end_ms, l.reported_ms FROM leases l"            \
+    " JOIN windows w ON w.id = l.window WHERE l.closed = 0"
+
+struct refs {
+    struct weir__lease_ref *first;
+    size_t n, cap;
+};
+
+/* All rows are read before fn runs, because fn writes to the same tables. */
+static void each(struct weir__core *c, struct weir_stmt *st, weir__lease_fn fn, void *arg)
+{
+    struct refs refs = {0};
+
+    while (row(c, st)) {
+        struct weir__lease_ref *r;
+
+        if (refs.n == refs.cap) {
+            refs.cap = refs.cap ? refs.cap * 2 : 16;
+            refs.first = weir_realloc(refs.first, refs.cap * sizeof *refs.first);
+        }
+        r = &refs.first[refs.n++];
+        read_lease(st, &r->lease);
+        r->incarnation = weir_arena_strdup(c->arena, weir_stmt_str(st, 7));
+        r->node = weir_arena_strdup(c->arena, weir_stmt_str(st, 8));
+        r->budget = weir_arena_strdup(c->arena, weir_stmt_str(st, 9));
+        r->scope = weir_arena_strdup(c->arena, weir_stmt_str(st, 10));
+        r->unit = weir_stmt_i64(st, 11);
+        r->kind = weir_stmt_i64(st, 12);
+        r->end_ms = weir_stmt_i64(st, 13);
+        r->reported_ms = weir_stmt_i64(st, 14);
+    }
+    weir_stmt_reset(st);
+    for (size_t i = 0; i < refs.n; i++)
+        fn(c, &refs.first[i], arg);
+    free(refs.first);
+}
+
+void weir__each_open_of_holder(struct weir__core *c, const char *incarnation, weir__lease_fn fn,
+                               void *arg)
+{
+    struct weir_stmt *st = stmt(c, OPEN_LEASES " AND l.incarnation = ?1");
+
+    if (!st)
+        return;
+    bind_z(st, 1, incarnation);
+    each(c, st, fn, arg);
+}
+
+void weir__each_open_of_window(struct weir__core *c, int64_t window, weir__lease_fn fn, void *arg)
+{
+    struct weir_stmt *st = stmt(c, OPEN_LEASES " AND l.window = ?1");
+
+    if (!st)
+        return;
+    weir_stmt_bind_i64(st, 1, window);
+    each(c, st, fn, arg);
+}
+
+void weir__each_open(struct weir__core *c, weir__lease_fn fn, void *arg)
+{
+    struct weir_stmt *st = stmt(c, OPEN_LEASES);
+
+    if (st)
+        each(c, st, fn, arg);
+}
+
+/* Closed leases are of no use a day after their window; windows stay for history: minutes for a
+ * day, hours for 30 days, others for three years. */
+void weir__prune(struct weir__core *c)
+{
+    struct weir_stmt *st =
+        stmt(c, "DELETE FROM leases WHERE closed = 1 AND window IN (SELECT id FROM windows"
+                " WHERE end_ms >= 0 AND end_ms < ?1 - 86400000)");
+
+    if (st) {
+        weir_stmt_bind_i64(st, 1, c->now.wall_ms);
+        run(c, st);
+    }
+    st = stmt(c, "DELETE FROM windows WHERE end_ms >= 0 AND end_ms < ?1 - CASE kind"
+                 " WHEN 1 THEN 86400000 WHEN 2 THEN 2592000000 ELSE 94608000000 END"
+                 " AND NOT EXISTS (SELECT 1 FROM leases WHERE window = windows.id)");
+    if (st) {
+        weir_stmt_bind_i64(st, 1, c->now.wall_ms);
+        run(c, st);
+    }
+}

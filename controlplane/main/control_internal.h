@@ -1,0 +1,50 @@
+/* control_internal.h - what the files of weir-control's joint share. */
+#ifndef WEIR_CONTROL_CONTROL_INTERNAL_H
+#define WEIR_CONTROL_CONTROL_INTERNAL_H
+
+#include <uv.h>
+
+#include "controlplane/api/api.h"
+#include "controlplane/config/source.h"
+#include "controlplane/ledger/ledger.h"
+#include "controlplane/main/options.h"
+#include "controlplane/stream/stream.h"
+#include "controlplane/telemetry/ingest.h"
+
+struct weir_control {
+    const struct weir_control_options *options;
+    uv_loop_t loop;
+    uv_signal_t sigterm, sigint;
+    struct weir_policy_source_options source_options;
+
+    struct weir_ledger *ledger;
+    struct weir_ingest *ingest;
+    struct weir_stream *stream;
+    struct weir_keys *keys;
+    struct weir_policy_source *source;
+    struct weir_api *api;
+
+    struct weir_arena *key_arena; /* of the list below */
+    struct weir_policy_key *issued;
+    size_t issued_count;
+    bool keys_loading, keys_stale;
+
+    struct weir_policy_set *set; /* in force; NULL: none yet */
+    size_t errors;               /* of the newest reading */
+    bool stopping;
+    int exit_status;
+
+    char ledger_path[4096], telemetry_path[4096], control_path[4096];
+};
+
+/* publish.c: from the policy in force to every proxy and to the ledger. Loop. */
+void weir_control_on_policy(void *control, struct weir_policy_set *set,
+                            struct weir_policy_errors *errors);
+void weir_control_publish(struct weir_control *c);
+/* Reads the issued keys in a pool thread, then publishes. */
+void weir_control_reload_keys(struct weir_control *c);
+
+/* link.c: joins a proxy's streams to the ledger and the ingest. */
+struct weir_stream_hooks weir_control_hooks(struct weir_control *c);
+
+#endif

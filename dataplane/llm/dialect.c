@@ -1,0 +1,91 @@
+#include "dataplane/llm/llm_internal.h"
+
+const struct weir_llm_ops *weir_llm_ops(enum weir_dialect d)
+{
+    static const struct weir_llm_ops *const table[WEIR_DIALECT_COUNT] = {
+        [WEIR_DIALECT_OPENAI_CHAT] = &weir_llm_chat_ops,
+        [WEIR_DIALECT_ANTHROPIC_MESSAGES] = &weir_llm_messages_ops,
+    };
+
+    return d < WEIR_DIALECT_COUNT ? table[d] : NULL;
+}
+
+const char *weir_dialect_name(enum weir_dialect d)
+{
+    const struct weir_llm_ops *ops = weir_llm_ops(d);
+
+    return ops ? ops->name : "none";
+}
+
+struct weir_str weir_llm_keepalive(enum weir_dialect d)
+{
+    const struct weir_llm_ops *ops = weir_llm_ops(d);
+
+    return ops ? ops->keepalive : WEIR_STR(": keep-alive\n\n");
+}
+
+uint16_t weir_llm_error_status(const struct weir_err *err)
+{
+    if (err->http_status)
+        return err->http_status;
+    switch (err->rc) {
+    case WEIR_EINVAL:
+        return 400;
+    case WEIR_EAUTH:
+        return 401;
+    case WEIR_ENOTFOUND:
+        return 404;
+    case WEIR_ELIMIT:
+        return 429;
+    case WEIR_EUNSUPPORTED:
+        return 501;
+    case WEIR_ETIMEOUT:
+        return 504;
+    case WEIR_EPROTO:
+    case WEIR_ETLS:
+    case WEIR_ECONNECT:
+    case WEIR_ECLOSED:
+        return 502;
+    default:
+        return 500;
+    }
+}
+
+bool weir_llm_error_final(const struct weir_err *err)
+{
+    uint16_t status = weir_llm_error_status(err);
+
+    return (status >= 400 && status < 500 && status != 408 && status != 409) || status == 501;
+}
+
+static const struct weir_llm_ops *ops_or_chat(enum weir_dialect d)
+{
+    const struct weir_llm_ops *ops = weir_llm_ops(d);
+
+    return ops ? ops : &weir_llm_chat_ops;
+}
+
+int weir_llm_error_body(enum weir_dialect d, const struct weir_err *err, struct weir_str request_id,
+                        struct weir_buf *out)
+{
+    return ops_or_chat(d)->error_body(err, request_id, out);
+}
+
+int weir_llm_stream_fail(enum weir_dialect d, const struct weir_err *err,
+                         struct weir_str request_id, struct weir_buf *out)
+{
+    return ops_or_chat(d)->fail(err, request_id, out);
+}
+
+int weir_llm_models_body(enum weir_dialect d, const struct weir_llm_model *models, size_t n,
+                         int64_t created_s, struct weir_buf *out)
+{
+    return ops_or_chat(d)->models(models, n, created_s, out);
+}
+
+int weir_llm_model_body(enum weir_dialect d, const struct weir_llm_model *model, int64_t created_s,
+                        struct weir_buf *out)
+{
+    ops_or_chat(d)->model(model, created_s, out);
+    return out->full ? WEIR_ELIMIT : WEIR_OK;
+}

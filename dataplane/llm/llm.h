@@ -1,0 +1,191 @@
+/* llm.h - the dialects of model calls: what a request asks for, which bytes of it are changed on
+ * the way, and what an answer says while it passes.
+ *
+ * Pure code: no I/O, no clock, no loop; any thread, one at a time per object. Bytes belong to the
+ * caller; what outlives a call is in the caller's arena. A dialect is one const ops table
+ * (llm_internal.h); nothing outside this folder asks which dialect it is. */
+#ifndef WEIR_LLM_LLM_H
+#define WEIR_LLM_LLM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+
+enum weir_dialect {
+    WEIR_DIALECT_NONE,
+    WEIR_DIALECT_OPENAI_CHAT,        /* POST /v1/chat/completions */
+    WEIR_DIALECT_ANTHROPIC_MESSAGES, /* POST /v1/messages */
+    WEIR_DIALECT_COUNT,
+};
+
+const char *weir_dialect_name(enum weir_dialect d); /* "openai", "anthropic"; never NULL */
+
+/* Tokens. -1: the provider did not say; 0 is an answer. Every dialect is brought to the same sense:
+ * input is the whole input; the three cache figures are parts of it and don't overlap (cache_write
+ * are five-minute writes); reasoning is a part of output. */
+struct weir_llm_usage {
+    int64_t input, output;
+    int64_t cache_read, cache_write, cache_write_1h;
+    int64_t reasoning;
+    bool estimated; /* counted here for want of the provider's figure */
+};
+
+#define WEIR_LLM_USAGE_NONE ((struct weir_llm_usage){-1, -1, -1, -1, -1, -1, false})
+
+/* A JSON value's place in the body; n 0: absent. */
+struct weir_llm_span {
+    size_t at, n;
+};
+
+/* What a request says. Strings are unescaped; they lie in the body or in the arena. */
+struct weir_llm_call {
+    enum weir_dialect dialect;
+    struct weir_str model;
+    bool stream;
+    bool asks_usage;           /* the client itself asked for usage in the stream */
+    int64_t max_output_tokens; /* of one choice; -1: no limit given */
+    int64_t n;                 /* choices, 1 to 128 */
+    size_t messages, tools, images, files;
+    /* Never less than the input's tokens: bytes outside of media (a byte-level BPE makes at most
+     * one token of a byte) + 16 a message + 8 a tool + 512, 8,192 an image, an inline file's or
+     * audio's bytes, 100,000 a file that is only named. */
+    int64_t input_bound;
+    int64_t input_estimate;  /* a guess to bill by when usage is missing: a quarter of the bytes */
+    struct weir_str user;    /* metadata.user_id, safety_identifier or user; absent: not given */
+    struct weir_str session; /* prompt_cache_key, or the session id inside metadata.user_id */
+    struct weir_llm_span model_at, max_at[2], stream_options_at, include_usage_at;
+    size_t object_at; /* of the body's opening brace */
+    bool stream_options_object, stream_options_empty;
+};
+
+/* Checks the whole body (UTF-8, grammar, 256 levels) and reads it. A key that has a meaning here
+ * may occur once only, however it is escaped: two readers of a body must not see two models.
+ * Unknown fields, roles and types are let through. WEIR_EINVAL: *err (400) says what is wrong and
+ * where. */
+WEIR_NODISCARD int weir_llm_decode(enum weir_dialect d, struct weir_str body, struct weir_arena *a,
+                                   struct weir_llm_call *out, struct weir_err *err);
+
+struct weir_llm_edits {
+    struct weir_str model;     /* absent: as it is */
+    bool ask_usage;            /* make a stream tell its usage; the tap takes it out again */
+    int64_t max_output_tokens; /* no more than this; 0: as it is */
+};
+
+/* The body in pieces, for a gathered write. */
+struct weir_llm_pieces {
+    struct weir_str piece[16];
+    size_t count, bytes;
+};
+
+/* Splices edits into the body: everything else keeps its bytes. The pieces point into body and
+ * arena. */
+void weir_llm_edit(const struct weir_llm_call *call, struct weir_str body,
+                   const struct weir_llm_edits *edits, struct weir_arena *a,
+                   struct weir_llm_pieces *out);
+
+/* ---- answers ---- */
+
+/* What an answer has said so far. */
+struct weir_llm_seen {
+    struct weir_llm_usage usage; /* as given; see weir_llm_tap_usage() */
+    struct weir_str model;       /* that served; absent: not said */
+    struct weir_str finish;      /* finish_reason or stop_reason, the last one */
+    struct weir_str error_type, error_message;
+    uint64_t events;         /* of a stream, with comments */
+    uint64_t content_events; /* with text, reasoning or arguments */
+    int64_t output_bytes; /* of content: its tokens are no more, but for reasoning that is hidden */
+    int64_t output_estimate; /* tokens: a quarter of each event's bytes, at least 1 */
+    bool content;            /* the first content has passed: no retry from here on */
+    bool error;              /* an error object or event was seen */
+    bool complete;           /* [DONE], message_stop, or the whole document */
+};
+
+struct weir_llm_tap; /* opaque; lives in the arena it was made in */
+
+struct weir_llm_tap_conf {
+    enum weir_dialect dialect;
+    bool event_stream;      /* by the answer's content type */
+    bool hide_usage;        /* usage was asked for by us: take its chunk out */
+    bool client_usage;      /* the client asked for it: a cut stream tells it too */
+    int64_t input_estimate; /* of the call */
+    size_t max_event_bytes; /* 0: 1 MiB */
+};
+
+/* Gets the bytes that go to the client, in order; they are borrowed for the length of the call. */
+typedef void weir_llm_sink_fn(void *arg, const char *p, size_t n);
+
+struct weir_llm_tap *weir_llm_tap_create(struct weir_arena *a,
+                                         const struct weir_llm_tap_conf *conf);
+
+/* Passes bytes on: a document at once and unchanged, a stream in whole events. WEIR_ELIMIT: an
+ * event is longer than allowed; what came before it was passed on, and the stream can only be
+ * failed. */
+WEIR_NODISCARD int weir_llm_tap_feed(struct weir_llm_tap *t, const char *p, size_t n,
+                                     weir_llm_sink_fn *sink, void *arg);
+/* The upstream ended. WEIR_ECLOSED: before the answer was complete; half an event is dropped. */
+WEIR_NODISCARD int weir_llm_tap_end(struct weir_llm_tap *t, weir_llm_sink_fn *sink, void *arg);
+
+const struct weir_llm_seen *weir_llm_tap_seen(const struct weir_llm_tap *t);
+
+/* Usage to settle by: the provider's figures, gaps filled by estimates (and marked) unless the
+ * answer is an error without content, which costs nothing. */
+void weir_llm_tap_usage(const struct weir_llm_tap *t, struct weir_llm_usage *out);
+
+/* Appends what ends a stream properly where it stands: open parts closed, notice (a sentence for
+ * the reader; may be absent) as text, the dialect's finish reason for a length limit, usage,
+ * terminator. Feed nothing after it. WEIR_ESTATE: the answer has not begun or is already finished.
+ */
+WEIR_NODISCARD int weir_llm_tap_cut(struct weir_llm_tap *t, struct weir_str notice,
+                                    struct weir_buf *out);
+
+/* Appends the dialect's error event: the end of a stream that cannot go on. */
+int weir_llm_stream_fail(enum weir_dialect d, const struct weir_err *err,
+                         struct weir_str request_id, struct weir_buf *out);
+
+/* An event that clients ignore, for minutes of silence. Only between events. */
+struct weir_str weir_llm_keepalive(enum weir_dialect d);
+
+/* ---- answers of our own ---- */
+
+uint16_t weir_llm_error_status(const struct weir_err *err); /* its own, or by its rc */
+/* True: add "x-should-retry: false", for trying again cannot help. */
+bool weir_llm_error_final(const struct weir_err *err);
+/* Appends the dialect's error body; WEIR_DIALECT_NONE: OpenAI's shape. */
+int weir_llm_error_body(enum weir_dialect d, const struct weir_err *err, struct weir_str request_id,
+                        struct weir_buf *out);
+
+struct weir_llm_model {
+    struct weir_str id, owner;
+    int64_t max_output_tokens; /* 0: not known */
+};
+
+/* Appends the list for GET /v1/models; created_s stands for dates that nobody knows. */
+int weir_llm_models_body(enum weir_dialect d, const struct weir_llm_model *models, size_t n,
+                         int64_t created_s, struct weir_buf *out);
+/* Appends one of them, for GET /v1/models/ID. */
+int weir_llm_model_body(enum weir_dialect d, const struct weir_llm_model *model, int64_t created_s,
+                        struct weir_buf *out);
+
+struct weir_llm_echo; /* opaque; lives in the arena it was made in */
+
+struct weir_llm_echo_conf {
+    const struct weir_llm_call *call;
+    struct weir_str body;
+    uint64_t id;       /* becomes a part of the answer's id */
+    int64_t created_s; /* Unix time */
+};
+
+/* The built-in provider: answers with the last user text, a token being four bytes, cut at the
+ * call's limit. What it gives is in the call's dialect, as any provider's answer. */
+struct weir_llm_echo *weir_llm_echo_create(struct weir_arena *a,
+                                           const struct weir_llm_echo_conf *conf);
+int weir_llm_echo_body(struct weir_llm_echo *e, struct weir_buf *out); /* not streaming */
+/* Appends the next event of the stream. WEIR_ENOTFOUND: that was all. */
+WEIR_NODISCARD int weir_llm_echo_next(struct weir_llm_echo *e, struct weir_buf *out);
+
+#endif

@@ -1,0 +1,146 @@
+/* llm_internal.h - what a dialect has to offer: one const table each, found by weir_llm_ops(). */
+#ifndef WEIR_LLM_INTERNAL_H
+#define WEIR_LLM_INTERNAL_H
+
+#include "data/json_scan.h"
+#include "dataplane/llm/llm.h"
+#include "http/sse.h"
+
+/* ---- requests ---- */
+
+struct weir_llm_decoder {
+    struct weir_json j;
+    struct weir_str body;
+    struct weir_arena *arena;
+    struct weir_llm_call *call;
+    uint32_t seen;     /* bit i: field i occurred */
+    const char *wrong; /* the first thing that breaks a rule; static */
+    size_t wrong_at;
+    size_t image_bytes; /* inline images, which don't count by their bytes */
+    size_t named_files;
+};
+
+/* A top-level field that has a meaning here. */
+struct weir_llm_field {
+    const char *name;
+    /* Reads the value the reader stands before. False: a fault, or `wrong` is set. */
+    bool (*read)(struct weir_llm_decoder *d);
+};
+
+/* Readers that dialects share. */
+bool weir_llm_read_model(struct weir_llm_decoder *d);
+bool weir_llm_read_stream(struct weir_llm_decoder *d);
+bool weir_llm_read_messages(struct weir_llm_decoder *d);
+bool weir_llm_read_tools(struct weir_llm_decoder *d);
+bool weir_llm_read_max(struct weir_llm_decoder *d, size_t which);
+bool weir_llm_read_text(struct weir_llm_decoder *d, struct weir_str *out); /* null: absent */
+bool weir_llm_read_int(struct weir_llm_decoder *d, int64_t min, int64_t max, int64_t *out,
+                       struct weir_llm_span *at);
+bool weir_llm_wrong(struct weir_llm_decoder *d, const char *at, const char *what);
+struct weir_llm_span weir_llm_span(const struct weir_llm_decoder *d, struct weir_str raw);
+bool weir_llm_content(struct weir_llm_decoder *d, unsigned depth); /* of a message; counts media */
+
+/* ---- answers ---- */
+
+enum {
+    WEIR_LLM_MODEL_BYTES = 256,
+    WEIR_LLM_ID_BYTES = 128,
+    WEIR_LLM_WORD_BYTES = 64,
+    WEIR_LLM_MESSAGE_BYTES = 512,
+    WEIR_LLM_USAGE_BYTES = 4096,
+    WEIR_LLM_PARTS = 1024,
+};
+
+/* Anthropic's figures as they stand on the wire: cache tokens beside the input, not in it. */
+struct weir_llm_raw_usage {
+    int64_t input, output, cache_read, cache_write, write_5m, write_1h, reasoning;
+};
+
+/* A document that arrives in pieces. */
+struct weir_llm_document {
+    struct weir_json_tap tap;
+    struct weir_json_pick picks[WEIR_JSON_PICKS];
+    char usage[WEIR_LLM_USAGE_BYTES], error[2 * WEIR_LLM_MESSAGE_BYTES];
+    char model[WEIR_LLM_MODEL_BYTES + 2], finish[WEIR_LLM_WORD_BYTES + 2];
+};
+
+struct weir_llm_tap {
+    struct weir_llm_tap_conf conf;
+    const struct weir_llm_ops *ops;
+    struct weir_arena *arena;
+    struct weir_llm_seen seen;
+    struct weir_llm_raw_usage raw;
+    struct weir_llm_document *document; /* NULL for a stream */
+    struct weir_sse sse;
+    int64_t created_s;
+    uint64_t parts[WEIR_LLM_PARTS / 64];  /* open content blocks; choices that began */
+    uint64_t closed[WEIR_LLM_PARTS / 64]; /* choices that finished */
+    unsigned next_part;                   /* above every index seen */
+    bool begun, last_empty;
+    struct weir_str id;
+    char id_bytes[WEIR_LLM_ID_BYTES], model_bytes[WEIR_LLM_MODEL_BYTES];
+    char finish_bytes[WEIR_LLM_WORD_BYTES], type_bytes[WEIR_LLM_WORD_BYTES];
+    char message_bytes[WEIR_LLM_MESSAGE_BYTES];
+};
+
+/* Unescapes a raw string into one of the tap's places, cut to its size. */
+void weir_llm_keep(struct weir_str *to, char *bytes, size_t cap, struct weir_str raw);
+/* An object {type, message, ...}, or a string, as the error seen. */
+void weir_llm_keep_error(struct weir_llm_tap *t, struct weir_str raw);
+void weir_llm_count_output(struct weir_llm_tap *t, size_t bytes);
+/* Sets *to when raw is an integer from 0 to 10^12. */
+void weir_llm_keep_tokens(int64_t *to, struct weir_str raw);
+
+struct weir_llm_doc_paths {
+    const char *path[WEIR_JSON_PATH];
+};
+
+enum {
+    WEIR_DOC_USAGE,
+    WEIR_DOC_MODEL,
+    WEIR_DOC_FINISH,
+    WEIR_DOC_CONTENT,
+    WEIR_DOC_ERROR,
+    WEIR_DOC_COUNT
+};
+
+struct weir_llm_ops {
+    const char *name;
+    const struct weir_llm_field *fields;
+    size_t field_count;
+    const char *max_field; /* the name under which a limit is added */
+    bool usage_on_request; /* streams tell usage only when asked */
+    bool (*event)(struct weir_llm_tap *t, const struct weir_sse_event *e); /* false: keep it back */
+    void (*usage)(struct weir_llm_tap *t, struct weir_str raw);
+    struct weir_llm_doc_paths paths[WEIR_DOC_COUNT];
+    void (*cut)(struct weir_llm_tap *t, struct weir_str notice, const struct weir_llm_usage *usage,
+                struct weir_buf *out);
+    int (*error_body)(const struct weir_err *err, struct weir_str request_id, struct weir_buf *out);
+    int (*fail)(const struct weir_err *err, struct weir_str request_id, struct weir_buf *out);
+    struct weir_str keepalive;
+    void (*model)(const struct weir_llm_model *model, int64_t created_s, struct weir_buf *out);
+    int (*models)(const struct weir_llm_model *models, size_t n, int64_t created_s,
+                  struct weir_buf *out);
+    int (*echo_body)(struct weir_llm_echo *e, struct weir_buf *out);
+    int (*echo_next)(struct weir_llm_echo *e, struct weir_buf *out);
+};
+
+extern const struct weir_llm_ops weir_llm_chat_ops, weir_llm_messages_ops;
+
+const struct weir_llm_ops *weir_llm_ops(enum weir_dialect d); /* NULL: no such dialect */
+
+struct weir_llm_echo {
+    const struct weir_llm_ops *ops;
+    struct weir_llm_call call;
+    struct weir_str text; /* what is answered */
+    size_t sent;
+    unsigned step;
+    bool limited; /* cut at the call's limit */
+    uint64_t id;
+    int64_t created_s, input, output;
+};
+
+/* The next piece of the text, whole characters; empty at its end. */
+struct weir_str weir_llm_echo_piece(struct weir_llm_echo *e);
+
+#endif

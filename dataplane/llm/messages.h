@@ -1,0 +1,18 @@
+/* messages.h - the parts of Anthropic Messages, joined in messages.c. */
+#ifndef WEIR_LLM_MESSAGES_H
+#define WEIR_LLM_MESSAGES_H
+
+#include "dataplane/llm/llm_internal.h"
+
+enum { WEIR_MESSAGES_FIELDS = 7 };
+
+extern const struct weir_llm_field weir_messages_fields[WEIR_MESSAGES_FIELDS];
+
+bool weir_messages_event(struct weir_llm_tap *t, const struct weir_sse_event *e);
+void weir_messages_usage(struct weir_llm_tap *t, struct weir_str raw);
+void weir_messages_cut(struct weir_llm_tap *t, struct weir_str notice,
+                       const struct weir_llm_usage *usage, struct weir_buf *out);
+int weir_messages_echo_body(struct weir_llm_echo *e, struct weir_buf *out);
+int weir_messages_echo_next(struct weir_llm_echo *e, struct weir_buf *out);
+
+#endif

@@ -1,0 +1,263 @@
+#include "dataplane/llm/llm_internal.h"
+
+enum { DEFAULT_EVENT_BYTES = 1 << 20 };
+
+/* No call uses this many: beyond it a figure is no answer, and sums of a few stay far from
+ * overflow. */
+static const int64_t max_tokens = 1000000000000;
+
+void weir_llm_keep(struct weir_str *to, char *bytes, size_t cap, struct weir_str raw)
+{
+    size_t n;
+
+    if (raw.n > cap)
+        raw.n = cap;
+    n = weir_json_unescape(raw, bytes);
+    /* A character that was cut in two would spoil every text that this is put into. */
+    if (raw.n == cap)
+        while (n > 0 && (unsigned char)bytes[n - 1] >= 0x80)
+            n--;
+    *to = (struct weir_str){bytes, n};
+}
+
+void weir_llm_keep_error(struct weir_llm_tap *t, struct weir_str raw)
+{
+    struct weir_str key, text;
+    struct weir_json j;
+
+    weir_json_init(&j, raw);
+    t->seen.error = true;
+    if (weir_json_string(&j, &text))
+        weir_llm_keep(&t->seen.error_message, t->message_bytes, WEIR_LLM_MESSAGE_BYTES, text);
+    if (!weir_json_enter(&j, WEIR_JSON_OBJECT))
+        return;
+    while (weir_json_member(&j, &key)) {
+        if (weir_json_peek(&j) != WEIR_JSON_STRING)
+            weir_json_skip(&j, NULL);
+        else if (!weir_json_string(&j, &text))
+            return;
+        else if (weir_json_is(key, "type"))
+            weir_llm_keep(&t->seen.error_type, t->type_bytes, WEIR_LLM_WORD_BYTES, text);
+        else if (weir_json_is(key, "message"))
+            weir_llm_keep(&t->seen.error_message, t->message_bytes, WEIR_LLM_MESSAGE_BYTES, text);
+    }
+}
+
+void weir_llm_keep_tokens(int64_t *to, struct weir_str raw)
+{
+    int64_t v;
+
+    if (weir_json_i64(raw, &v) == WEIR_OK && v >= 0 && v <= max_tokens)
+        *to = v;
+}
+
+void weir_llm_count_output(struct weir_llm_tap *t, size_t bytes)
+{
+    if (bytes == 0)
+        return;
+    t->seen.content = true;
+    t->seen.content_events++;
+    t->seen.output_bytes += (int64_t)bytes;
+    t->seen.output_estimate += (int64_t)((bytes + 3) / 4);
+}
+
+static void destroy(void *arg)
+{
+    struct weir_llm_tap *t = arg;
+
+    weir_sse_fini(&t->sse);
+}
+
+static void start_document(struct weir_llm_tap *t)
+{
+    struct weir_llm_document *d = WEIR_ARENA_NEW(t->arena, struct weir_llm_document);
+
+    for (size_t i = 0; i < WEIR_DOC_COUNT; i++)
+        memcpy(d->picks[i].path, t->ops->paths[i].path, sizeof(d->picks[i].path));
+    d->picks[WEIR_DOC_USAGE].into = d->usage;
+    d->picks[WEIR_DOC_USAGE].cap = sizeof(d->usage);
+    d->picks[WEIR_DOC_MODEL].into = d->model;
+    d->picks[WEIR_DOC_MODEL].cap = sizeof(d->model);
+    d->picks[WEIR_DOC_FINISH].into = d->finish;
+    d->picks[WEIR_DOC_FINISH].cap = sizeof(d->finish);
+    d->picks[WEIR_DOC_ERROR].into = d->error;
+    d->picks[WEIR_DOC_ERROR].cap = sizeof(d->error);
+    weir_json_tap_init(&d->tap, d->picks, WEIR_DOC_COUNT);
+    t->document = d;
+}
+
+struct weir_llm_tap *weir_llm_tap_create(struct weir_arena *a, const struct weir_llm_tap_conf *conf)
+{
+    struct weir_llm_tap *t = WEIR_ARENA_NEW(a, struct weir_llm_tap);
+
+    t->conf = *conf;
+    t->ops = weir_llm_ops(conf->dialect);
+    WEIR_ASSERT(t->ops);
+    t->arena = a;
+    t->seen.usage = WEIR_LLM_USAGE_NONE;
+    t->raw = (struct weir_llm_raw_usage){-1, -1, -1, -1, -1, -1, -1};
+    if (!conf->event_stream) {
+        start_document(t);
+        return t;
+    }
+    weir_sse_init(&t->sse, conf->max_event_bytes ? conf->max_event_bytes : DEFAULT_EVENT_BYTES);
+    weir_arena_on_destroy(a, destroy, t);
+    return t;
+}
+
+const struct weir_llm_seen *weir_llm_tap_seen(const struct weir_llm_tap *t)
+{
+    return &t->seen;
+}
+
+static struct weir_str picked(const struct weir_json_pick *k)
+{
+    /* An error that was too long is still worth its beginning; for all others half is nothing. */
+    return k->whole && k->n <= k->cap ? (struct weir_str){k->into, k->n} : WEIR_STR_NULL;
+}
+
+static bool picked_text(const struct weir_json_pick *k, struct weir_str *out)
+{
+    struct weir_str raw = picked(k);
+
+    if (raw.n < 2 || raw.p[0] != '"')
+        return false;
+    *out = (struct weir_str){raw.p + 1, raw.n - 2};
+    return true;
+}
+
+/* Reads what was picked, when the document is whole. */
+static void read_document(struct weir_llm_tap *t)
+{
+    struct weir_llm_document *d = t->document;
+    struct weir_str s;
+
+    if (picked(&d->picks[WEIR_DOC_USAGE]).n)
+        t->ops->usage(t, picked(&d->picks[WEIR_DOC_USAGE]));
+    if (picked_text(&d->picks[WEIR_DOC_MODEL], &s))
+        weir_llm_keep(&t->seen.model, t->model_bytes, WEIR_LLM_MODEL_BYTES, s);
+    if (picked_text(&d->picks[WEIR_DOC_FINISH], &s))
+        weir_llm_keep(&t->seen.finish, t->finish_bytes, WEIR_LLM_WORD_BYTES, s);
+    if (d->picks[WEIR_DOC_ERROR].whole) {
+        s = (struct weir_str){d->error, d->picks[WEIR_DOC_ERROR].n};
+        if (s.n > sizeof(d->error))
+            s.n = sizeof(d->error);
+        if (!weir_str_is(s, "null"))
+            weir_llm_keep_error(t, s);
+    }
+    weir_llm_count_output(t, (size_t)d->picks[WEIR_DOC_CONTENT].total);
+    t->seen.complete = true;
+}
+
+static void feed_document(struct weir_llm_tap *t, const char *p, size_t n)
+{
+    weir_json_tap_feed(&t->document->tap, p, n);
+    if (weir_json_tap_done(&t->document->tap) && !t->seen.complete)
+        read_document(t);
+}
+
+/* Bytes that lie side by side leave in one go. */
+struct run {
+    const char *p;
+    size_t n;
+    weir_llm_sink_fn *sink;
+    void *arg;
+};
+
+static void flush(struct run *r)
+{
+    if (r->n)
+        r->sink(r->arg, r->p, r->n);
+    r->p = NULL;
+    r->n = 0;
+}
+
+static void pass(struct run *r, struct weir_str raw, bool borrowed)
+{
+    if (r->n && r->p + r->n == raw.p) {
+        r->n += raw.n;
+    } else {
+        flush(r);
+        r->p = raw.p;
+        r->n = raw.n;
+    }
+    /* The reader's own memory is gone with its next event. */
+    if (!borrowed)
+        flush(r);
+}
+
+int weir_llm_tap_feed(struct weir_llm_tap *t, const char *p, size_t n, weir_llm_sink_fn *sink,
+                      void *arg)
+{
+    struct run r = {.sink = sink, .arg = arg};
+    struct weir_sse_event e;
+    int rc;
+
+    if (n == 0)
+        return WEIR_OK;
+    if (t->document) {
+        feed_document(t, p, n);
+        sink(arg, p, n);
+        return WEIR_OK;
+    }
+    weir_sse_feed(&t->sse, p, n);
+    while ((rc = weir_sse_next(&t->sse, &e)) == WEIR_OK) {
+        t->seen.events++;
+        if (!e.data.p || t->ops->event(t, &e))
+            pass(&r, e.raw, e.raw.p >= p && e.raw.p + e.raw.n <= p + n);
+    }
+    flush(&r);
+    return rc == WEIR_EAGAIN ? WEIR_OK : rc;
+}
+
+int weir_llm_tap_end(struct weir_llm_tap *t, weir_llm_sink_fn *sink, void *arg)
+{
+    struct weir_sse_event e;
+
+    if (t->document) {
+        if (!t->seen.complete && t->document->tap.begun)
+            weir_llm_count_output(t, (size_t)t->document->picks[WEIR_DOC_CONTENT].total);
+        return t->seen.complete ? WEIR_OK : WEIR_ECLOSED;
+    }
+    /* Some servers leave out the blank line behind their last event. */
+    if (!t->seen.complete && weir_sse_finish(&t->sse, &e) == WEIR_OK && e.data.p) {
+        bool send = t->ops->event(t, &e);
+
+        if (t->seen.complete && send) {
+            sink(arg, e.raw.p, e.raw.n);
+            sink(arg, "\n\n", 2);
+        }
+    }
+    return t->seen.complete || t->seen.error ? WEIR_OK : WEIR_ECLOSED;
+}
+
+void weir_llm_tap_usage(const struct weir_llm_tap *t, struct weir_llm_usage *out)
+{
+    *out = t->seen.usage;
+    if (t->seen.error && !t->seen.content && out->input < 0 && out->output < 0) {
+        out->input = out->output = 0;
+        return;
+    }
+    if (out->input < 0) {
+        out->input = t->conf.input_estimate;
+        out->estimated = true;
+    }
+    /* The figure of message_start is a beginning: what passed since is more than it. */
+    if (out->output < 0 ||
+        (!t->seen.complete && t->seen.finish.n == 0 && out->output < t->seen.output_estimate)) {
+        out->output = t->seen.output_estimate;
+        out->estimated = true;
+    }
+}
+
+int weir_llm_tap_cut(struct weir_llm_tap *t, struct weir_str notice, struct weir_buf *out)
+{
+    struct weir_llm_usage usage;
+
+    if (t->document || !t->begun || t->seen.complete || t->seen.error)
+        return WEIR_ESTATE;
+    weir_llm_tap_usage(t, &usage);
+    t->ops->cut(t, notice, &usage, out);
+    t->seen.complete = true;
+    return out->full ? WEIR_ELIMIT : WEIR_OK;
+}

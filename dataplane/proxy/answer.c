@@ -1,0 +1,170 @@
+/* answer.c - see answer.h. */
+#include "dataplane/proxy/answer.h"
+
+#include <inttypes.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "dataplane/proxy/worker.h"
+
+enum { MAX_ERROR_BYTES = 16384, MAX_MODELS_BYTES = 4 << 20, MAX_MODELS = 1024 };
+
+static const struct weir_http_header json_type = {{"content-type", 12}, {"application/json", 16}};
+
+static struct weir_http_header header(const char *name, const char *value)
+{
+    return (struct weir_http_header){weir_str_of(name), weir_str_of(value)};
+}
+
+size_t weir_answer_headers(struct weir_exchange *x, bool with_cost, struct weir_http_header *h)
+{
+    size_t n = 0;
+
+    h[n++] = header("x-weir-request-id", x->id);
+    if (x->candidate) {
+        h[n++] =
+            (struct weir_http_header){WEIR_STR("x-weir-provider"), x->candidate->provider->name};
+        h[n++] = (struct weir_http_header){WEIR_STR("x-weir-model"), x->candidate->model};
+    }
+    if (x->attempt_count)
+        h[n++] = header("x-weir-attempts", weir_arena_printf(x->arena, "%zu", x->attempt_count));
+    if (with_cost && x->sent && x->candidate->price)
+        h[n++] = header("x-weir-cost-usd", weir_arena_printf(x->arena, "%" PRId64 ".%09" PRId64,
+                                                             x->cost_nano_usd / 1000000000,
+                                                             x->cost_nano_usd % 1000000000));
+    return n;
+}
+
+enum weir_verdict weir_answer_error(struct weir_exchange *x, const struct weir_err *err)
+{
+    struct weir_http_header h[WEIR_ANSWER_HEADERS + 3];
+    size_t n = 0;
+    struct weir_buf body;
+
+    x->status = weir_llm_error_status(err);
+    x->error_code = err->code;
+    x->error_detail = err->detail;
+    if (x->outcome == WEIR_OUTCOME_OK)
+        x->outcome = WEIR_OUTCOME_REFUSED;
+    h[n++] = json_type;
+    if (err->retry_after_s > 0)
+        h[n++] = header("retry-after", weir_arena_printf(x->arena, "%" PRId64, err->retry_after_s));
+    if (weir_llm_error_final(err))
+        h[n++] = header("x-should-retry", "false");
+    n += weir_answer_headers(x, false, h + n);
+    weir_buf_init(&body, MAX_ERROR_BYTES);
+    weir_llm_error_body(x->dialect, err, weir_str_of(x->id), &body);
+    x->response_bytes = body.n;
+    weir_http_respond(x->req, (unsigned)x->status, h, n, weir_buf_str(&body));
+    weir_buf_fini(&body);
+    return WEIR_V_DONE;
+}
+
+enum weir_verdict weir_answer_hello(struct weir_exchange *x)
+{
+    x->status = 200;
+    weir_http_respond(x->req, 200, NULL, 0, WEIR_STR(""));
+    return WEIR_V_DONE;
+}
+
+struct model_list {
+    struct weir_llm_model items[MAX_MODELS];
+    size_t n;
+};
+
+static void list_model(struct weir_exchange *x, struct model_list *l, struct weir_str id,
+                       const struct weir_policy_provider *p, int64_t max_output)
+{
+    if (l->n == MAX_MODELS || !id.n || memchr(id.p, '*', id.n) ||
+        !weir_policy_agent_may(x->agent, id))
+        return;
+    for (size_t i = 0; i < l->n; i++)
+        if (weir_str_eq(l->items[i].id, id))
+            return;
+    l->items[l->n++] =
+        (struct weir_llm_model){.id = id, .owner = p->name, .max_output_tokens = max_output};
+}
+
+/* A route lists its exact model names; one without a list passes on all that its providers list. */
+static void list_route(struct weir_exchange *x, struct model_list *l,
+                       const struct weir_policy_route *r)
+{
+    if (!weir_policy_selects(r->spec->callers, x->agent, WEIR_STR(""), NULL))
+        return;
+    for (size_t g = 0; g < r->group_count; g++) {
+        for (size_t t = 0; t < r->groups[g].target_count; t++) {
+            const struct weir_policy_provider *p = r->groups[g].targets[t].provider;
+
+            if (!p->echo && p->dialect != x->dialect)
+                continue;
+            for (size_t i = 0; i < r->spec->n_models; i++)
+                list_model(x, l, weir_str_of(r->spec->models[i]), p, 0);
+            for (size_t i = 0; r->spec->n_models == 0 && i < p->model_count; i++)
+                list_model(x, l, p->models[i].name, p, p->models[i].max_output_tokens);
+        }
+    }
+}
+
+/* GET /v1/models/ID: that one model. */
+static struct weir_str wanted_model(const struct weir_exchange *x)
+{
+    struct weir_str path = weir_http_req_path(x->req);
+    const char *at = path.n ? memmem(path.p, path.n, "/models/", 8) : NULL;
+
+    if (!at)
+        return WEIR_STR_NULL;
+    return (struct weir_str){at + 8, (size_t)(path.p + path.n - at - 8)};
+}
+
+enum weir_verdict weir_answer_models(struct weir_exchange *x)
+{
+    struct model_list *l = weir_arena_alloc(x->arena, sizeof *l);
+    struct weir_http_header h[WEIR_ANSWER_HEADERS + 1] = {json_type};
+    struct weir_str wanted = wanted_model(x);
+    const struct weir_policy_route *r;
+    struct weir_buf body;
+    size_t first = 0, n;
+
+    l->n = 0;
+    for (size_t i = 0; (r = weir_policy_route(x->policy, i)); i++)
+        list_route(x, l, r);
+    while (wanted.p && first < l->n && !weir_str_eq(l->items[first].id, wanted))
+        first++;
+    if (wanted.p && first == l->n)
+        return weir_answer_error(
+            x, &(struct weir_err){.rc = WEIR_ENOTFOUND,
+                                  .http_status = 404,
+                                  .code = "model_not_found",
+                                  .detail = "No route that this key may use names this model."});
+    weir_buf_init(&body, MAX_MODELS_BYTES);
+    if (wanted.p)
+        weir_llm_model_body(x->dialect, &l->items[first], x->started_wall_ms / 1000, &body);
+    else
+        weir_llm_models_body(x->dialect, l->items, l->n, x->started_wall_ms / 1000, &body);
+    x->status = 200;
+    x->response_bytes = body.n;
+    n = 1 + weir_answer_headers(x, false, h + 1);
+    weir_http_respond(x->req, 200, h, n, weir_buf_str(&body));
+    weir_buf_fini(&body);
+    return WEIR_V_DONE;
+}
+
+void weir_answer_protocol_error(struct weir_http_req *req, unsigned status, const char *code,
+                                const char *detail, struct weir_buf *body,
+                                struct weir_str *content_type)
+{
+    struct weir_exchange *x = req ? weir_http_req_user(req) : NULL;
+    struct weir_err err = {
+        .rc = WEIR_EPROTO, .http_status = (uint16_t)status, .code = code, .detail = detail};
+
+    if (x) {
+        x->status = (int)status;
+        x->error_code = code;
+        x->error_detail = detail;
+    }
+    weir_llm_error_body(x                                  ? x->dialect
+                        : req && weir_http_req_path(req).n ? weir_dialect_of_request(req)
+                                                           : WEIR_DIALECT_NONE,
+                        &err, x ? weir_str_of(x->id) : WEIR_STR_NULL, body);
+    *content_type = json_type.value;
+}

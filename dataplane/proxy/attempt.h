@@ -1,0 +1,32 @@
+/* attempt.h - the tries of a call at its targets, and the path between them.
+ *
+ * dispatch starts a try; whatever fails before the client has had a byte comes back here, and
+ * either another try is started or the failure is answered. */
+#ifndef WEIR_PROXY_ATTEMPT_H
+#define WEIR_PROXY_ATTEMPT_H
+
+#include "dataplane/proxy/exchange.h"
+
+/* Starts the next try. WEIR_ENOTFOUND: none is left. WEIR_EWAIT: it is under way, or will be after
+ * a pause. */
+WEIR_NODISCARD int weir_attempt_next(struct weir_exchange *x);
+
+/* Notes the end of the present try, and what it cost: by the tap's usage if there is one; else,
+ * when something was sent, by the call's own estimate if `billable`. Fine when none is under way.
+ */
+void weir_attempt_close(struct weir_exchange *x, const char *error, bool billable);
+
+/* The present try failed with nothing sent to the client: tries again, or answers and finishes. */
+void weir_attempt_failed(struct weir_exchange *x, const char *error, const char *cause,
+                         bool billable);
+
+/* The request for a target: its path, its headers and the edited body; all in the arena. */
+void weir_attempt_request(struct weir_exchange *x, const struct weir_candidate *c,
+                          struct weir_http_call_spec *out);
+
+/* Events of the upstream call; relay's part of them is in relay.h. */
+extern const struct weir_http_call_events weir_attempt_events;
+
+int64_t weir_mono_us(void);
+
+#endif

@@ -1,0 +1,152 @@
+/* attempt_request.c - the request that goes to a provider: the caller's, less what is ours or
+ * belongs to its connection, with the provider's own credential and the edits of this target. */
+#include "dataplane/proxy/attempt.h"
+
+/* Of the client's headers these stay behind: hop-by-hop (RFC 9110, 7.6.1), what the HTTP client
+ * writes itself, credentials, cookies, and codings that accounting could not read. */
+static bool stays_behind(struct weir_str name)
+{
+    static const char *const names[] = {"host",
+                                        "content-length",
+                                        "connection",
+                                        "transfer-encoding",
+                                        "keep-alive",
+                                        "proxy-connection",
+                                        "proxy-authorization",
+                                        "te",
+                                        "trailer",
+                                        "upgrade",
+                                        "expect",
+                                        "accept-encoding",
+                                        "content-encoding",
+                                        "authorization",
+                                        "x-api-key",
+                                        "api-key",
+                                        "x-goog-api-key",
+                                        "cookie",
+                                        "forwarded",
+                                        "x-forwarded-for",
+                                        "x-forwarded-host",
+                                        "x-forwarded-proto",
+                                        "x-real-ip",
+                                        "content-type"};
+
+    if (name.n >= 7 && weir_str_ieq((struct weir_str){name.p, 7}, WEIR_STR("x-weir-")))
+        return true;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (weir_str_ieq(name, weir_str_of(names[i])))
+            return true;
+    return false;
+}
+
+static struct weir_http_header header(struct weir_str name, struct weir_str value)
+{
+    return (struct weir_http_header){name, value};
+}
+
+static struct weir_str concat(struct weir_arena *a, struct weir_str x, struct weir_str y)
+{
+    char *p = weir_arena_alloc(a, x.n + y.n + 1);
+
+    memcpy(p, x.p, x.n);
+    memcpy(p + x.n, y.p, y.n);
+    p[x.n + y.n] = '\0';
+    return (struct weir_str){p, x.n + y.n};
+}
+
+/* A caller's own credential goes on only where policy says so, and never the one that is Weir's. */
+static size_t pass_credentials(const struct weir_exchange *x, struct weir_http_header *out)
+{
+    static const struct weir_str names[] = {{"authorization", 13}, {"x-api-key", 9}};
+    size_t n = 0;
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct weir_str value = weir_http_req_header(x->req, names[i]);
+
+        if (value.p && !weir_str_ends(value, x->credential))
+            out[n++] = header(names[i], value);
+    }
+    return n;
+}
+
+static size_t add_credential(const struct weir_exchange *x, const struct weir_policy_provider *p,
+                             struct weir_http_header *out)
+{
+    if (p->passthrough)
+        return pass_credentials(x, out);
+    if (!p->secret.p)
+        return 0;
+    if (p->dialect == WEIR_DIALECT_ANTHROPIC_MESSAGES)
+        out[0] = header(WEIR_STR("x-api-key"), p->secret);
+    else
+        out[0] =
+            header(WEIR_STR("authorization"), concat(x->arena, WEIR_STR("Bearer "), p->secret));
+    return 1;
+}
+
+static void build_headers(const struct weir_exchange *x, const struct weir_policy_provider *p,
+                          struct weir_http_call_spec *out)
+{
+    size_t n = 0, client_count;
+    const struct weir_http_header *client = weir_http_req_headers(x->req, &client_count);
+    struct weir_http_header *h = weir_arena_alloc(
+        x->arena, (client_count + p->header_count + x->route->header_count + 4) * sizeof *h);
+
+    for (size_t i = 0; i < client_count; i++)
+        if (!stays_behind(client[i].name))
+            h[n++] = header(client[i].name, client[i].value);
+    h[n++] = header(WEIR_STR("content-type"), WEIR_STR("application/json"));
+    n += add_credential(x, p, h + n);
+    for (size_t i = 0; i < p->header_count; i++)
+        h[n++] = header(p->headers[i].name, p->headers[i].value);
+    for (size_t i = 0; i < x->route->header_count; i++)
+        h[n++] = header(x->route->headers[i].name, x->route->headers[i].value);
+    out->headers = h;
+    out->header_count = n;
+}
+
+/* A base URL may or may not end in the version: both are customary. */
+static struct weir_str build_path(const struct weir_exchange *x,
+                                  const struct weir_policy_provider *p)
+{
+    struct weir_str query = weir_http_req_query(x->req);
+    const char *path = x->dialect == WEIR_DIALECT_OPENAI_CHAT ? "/v1/chat/completions"
+                       : x->operation == WEIR_OP_COUNT_TOKENS ? "/v1/messages/count_tokens"
+                                                              : "/v1/messages";
+
+    if (weir_str_ends(p->base_path, WEIR_STR("/v1")))
+        path += 3;
+    return weir_str_of(weir_arena_printf(x->arena, "%.*s%s%s%.*s", WEIR_STR_ARG(p->base_path), path,
+                                         query.n ? "?" : "", WEIR_STR_ARG(query)));
+}
+
+static int64_t limit_of(int64_t of_route, int64_t of_provider)
+{
+    return of_route > 0 ? of_route : of_provider;
+}
+
+void weir_attempt_request(struct weir_exchange *x, const struct weir_candidate *c,
+                          struct weir_http_call_spec *out)
+{
+    const struct weir_policy_timeouts *r = &x->route->timeouts, *p = &c->provider->timeouts;
+    struct weir_llm_pieces *pieces = WEIR_ARENA_NEW(x->arena, struct weir_llm_pieces);
+    struct weir_llm_edits edits = {.ask_usage = x->operation == WEIR_OP_GENERATE};
+    int64_t elapsed_ms = (weir_mono_us() - x->started_us) / 1000;
+
+    if (!weir_str_eq(c->model, x->call.model))
+        edits.model = c->model;
+    weir_llm_edit(&x->call, x->body, &edits, x->arena, pieces);
+    *out = (struct weir_http_call_spec){
+        .method = WEIR_STR("POST"),
+        .path = build_path(x, c->provider),
+        .body = pieces->piece,
+        .body_count = pieces->count,
+        .has_body = true,
+        .connect_timeout_ms = limit_of(r->connect_ms, p->connect_ms),
+        .first_byte_timeout_ms = limit_of(r->first_byte_ms, p->first_byte_ms),
+        .idle_timeout_ms = limit_of(r->idle_ms, p->idle_ms),
+        .total_timeout_ms = limit_of(r->total_ms, p->total_ms) - elapsed_ms};
+    if (out->total_timeout_ms < 1)
+        out->total_timeout_ms = 1;
+    build_headers(x, c->provider, out);
+}

@@ -1,0 +1,84 @@
+/* exchange.c - the life of an exchange outside of its stages: begin, abort, end. */
+#include "dataplane/proxy/exchange.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "dataplane/proxy/attempt.h"
+#include "dataplane/proxy/relay.h"
+#include "dataplane/proxy/worker.h"
+
+void weir_exchange_begin(struct weir_worker *w, struct weir_http_req *req)
+{
+    struct weir_exchange *x = WEIR_ARENA_NEW(weir_http_req_arena(req), struct weir_exchange);
+    uint64_t id[2] = {weir_prng_next(&w->prng), weir_prng_next(&w->prng)};
+
+    x->worker = w;
+    x->req = req;
+    x->arena = weir_http_req_arena(req);
+    x->started_us = weir_mono_us();
+    x->started_wall_ms = weir_wall_ms();
+    x->policy = w->policy ? weir_policy_ref(w->policy) : NULL;
+    x->usage = WEIR_LLM_USAGE_NONE;
+    x->outcome = WEIR_OUTCOME_OK;
+    memcpy(x->id, "req_", 4);
+    weir_hex(id, sizeof id, x->id + 4);
+    weir_wheel_timer_init(&x->retry_timer, NULL);
+    weir_list_push(&w->exchanges, &x->link);
+    atomic_fetch_add_explicit(&w->in_flight, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&w->calls, 1, memory_order_relaxed);
+    weir_http_req_set_user(req, x);
+    weir_pipeline_run(x);
+}
+
+void weir_exchange_stop_waiting(struct weir_exchange *x)
+{
+    if (x->upstream) {
+        /* Closed at once: a provider must not go on generating for nobody. */
+        weir_http_call_cancel(x->upstream);
+        x->upstream = NULL;
+    }
+    weir_wheel_cancel(x->worker->wheel, &x->retry_timer);
+    weir_holder_cancel(x->worker->holder, &x->admission);
+}
+
+void weir_exchange_on_abort(struct weir_http_req *req, int rc)
+{
+    struct weir_exchange *x = weir_http_req_user(req);
+
+    if (!x || x->client_gone)
+        return;
+    x->client_gone = true;
+    if (!weir_pipeline_is_open(x))
+        return;
+    weir_exchange_stop_waiting(x);
+    x->outcome = WEIR_OUTCOME_ABORTED;
+    if (!x->error_code) {
+        x->error_code = rc == WEIR_ECLOSED ? "client_closed" : "client_failed";
+        x->error_detail = weir_rc_name(rc);
+    }
+    if (x->status == 0)
+        x->status = 499; /* as proxies log a client that left before its answer */
+    weir_pipeline_finish(x);
+}
+
+void weir_exchange_on_writable(struct weir_http_req *req)
+{
+    struct weir_exchange *x = weir_http_req_user(req);
+
+    if (x && weir_pipeline_is_open(x))
+        weir_relay_writable(x);
+}
+
+void weir_exchange_on_done(struct weir_http_req *req)
+{
+    struct weir_exchange *x = weir_http_req_user(req);
+
+    if (!x)
+        return;
+    /* Every answer of ours is recorded before it is flushed; an abort was told before this. */
+    WEIR_ASSERT(!weir_pipeline_is_open(x));
+    weir_list_remove(&x->link);
+    atomic_fetch_sub_explicit(&x->worker->in_flight, 1, memory_order_relaxed);
+    weir_http_req_set_user(req, NULL);
+}

@@ -1,0 +1,148 @@
+/* exchange.h - one request and all that belongs to it, from accept to record.
+ *
+ * It lives in the request's arena on one worker's loop: made when the head is complete, gone with
+ * the request once its record is made and its answer is flushed. Stages fill it in order; the
+ * groups below are named after the stage that sets them. */
+#ifndef WEIR_PROXY_EXCHANGE_H
+#define WEIR_PROXY_EXCHANGE_H
+
+#include "common/http/client.h"
+#include "common/http/server.h"
+#include "common/net/wheel.h"
+#include "dataplane/budget/holder.h"
+#include "dataplane/llm/llm.h"
+#include "dataplane/llm/pricing.h"
+#include "dataplane/proxy/pipeline.h"
+#include "dataplane/proxy/policy.h"
+#include "dataplane/telemetry/record.h"
+
+struct weir_worker;
+
+/* What a path asks for. */
+enum weir_operation {
+    WEIR_OP_UNKNOWN,
+    WEIR_OP_GENERATE,     /* a model call in the client's dialect */
+    WEIR_OP_COUNT_TOKENS, /* passed through, never billed */
+    WEIR_OP_MODELS,       /* answered here */
+    WEIR_OP_HELLO,        /* a harness asks whether anybody is there */
+};
+
+/* Bounds of one call, so that a policy can't make it unbounded. */
+enum {
+    WEIR_MAX_CANDIDATES = 64,
+    WEIR_MAX_ATTEMPTS = 16,
+    WEIR_MAX_WHOLE_BYTES = 256 << 10, /* an answer up to this is sent in one piece, with its cost */
+};
+
+/* A target that this call can be sent to, with the names and prices that hold there. */
+struct weir_candidate {
+    const struct weir_policy_provider *provider;
+    struct weir_str model;          /* as the provider knows it */
+    const struct weir_price *price; /* NULL: unknown */
+    int64_t max_output_tokens;      /* of all choices together */
+    int64_t weight;
+    size_t group;
+    unsigned tries;
+};
+
+/* One counter that the call is charged to. */
+struct weir_charge {
+    const struct weir_policy_budget *budget;
+    struct weir_str scope;
+    int64_t spent; /* settled cost so far, in the budget's unit */
+};
+
+/* One try at one target. */
+struct weir_attempt {
+    const struct weir_candidate *candidate;
+    int status;        /* 0: no answer */
+    const char *error; /* NULL: it went well */
+    int64_t started_us, ended_us;
+    int64_t cost_nano_usd;
+    bool reused_connection;
+};
+
+struct weir_exchange {
+    struct weir_worker *worker;
+    struct weir_http_req *req;
+    struct weir_arena *arena;
+    struct weir_link link; /* in the worker's list of open exchanges */
+    size_t stage;
+    bool client_gone;
+    int64_t started_us; /* monotonic */
+    int64_t started_wall_ms;
+    char id[40]; /* "req_" and hex */
+
+    /* identify */
+    const struct weir_policy *policy; /* a reference, dropped by record; NULL: none yet */
+    enum weir_dialect dialect;
+    enum weir_operation operation;
+    const struct weir_policy_key *key;
+    const struct weir_policy_agent *agent;
+    struct weir_str credential; /* what the caller presented, for pass-through; never recorded */
+    size_t agent_slot;          /* of the worker's counters, if it entered */
+    bool entered;               /* counts in its agent's concurrency */
+
+    /* receive, decode */
+    struct weir_str body;
+    struct weir_llm_call call;
+
+    /* route */
+    const struct weir_policy_route *route;
+    struct weir_candidate *candidates;
+    size_t candidate_count;
+
+    /* hold */
+    struct weir_admission admission;
+    struct weir_charge charges[WEIR_ADMIT_PARTS_MAX];
+    size_t charge_count;
+    int64_t held_output_tokens; /* so much output is covered by the holds */
+    int64_t next_output_tokens; /* and so much when the extension that is asked for is granted */
+    bool held, extending, extension_refused;
+    struct weir_admit_failure shortage; /* why an extension was refused */
+
+    /* dispatch */
+    struct weir_candidate *candidate; /* of the present attempt */
+    struct weir_http_call *upstream;  /* NULL between attempts */
+    struct weir_attempt attempts[WEIR_MAX_ATTEMPTS];
+    size_t attempt_count;
+    bool sent; /* a request may have reached a provider */
+    struct weir_wheel_timer retry_timer;
+    const struct weir_http_call_head *response; /* only while relay begins */
+
+    /* relay */
+    bool relaying; /* an attempt's answer is on its way to the client */
+    bool answered; /* the client has had the first byte of it */
+    bool event_stream;
+    bool slow_client, awaiting_hold; /* either pauses the upstream */
+    struct weir_llm_tap *tap;
+    struct weir_llm_echo *echo;
+    struct weir_buf held_back;     /* of the answer, while the client has had nothing */
+    struct weir_http_header *head; /* of the answer */
+    size_t head_count;
+
+    /* settle, record */
+    enum weir_outcome outcome;
+    int status;
+    const char *error_code, *error_detail; /* what the client was told; NULL: none */
+    struct weir_llm_usage usage;           /* of the last attempt that was answered */
+    int64_t cost_nano_usd;                 /* of all attempts */
+    bool price_unknown;
+    int64_t first_byte_us, first_token_us; /* monotonic; 0: none */
+    int64_t upstream_us;     /* from sending attempts to their first bytes, together */
+    uint64_t response_bytes; /* of its body */
+};
+
+/* Makes the exchange of a request and runs its first stage. */
+void weir_exchange_begin(struct weir_worker *w, struct weir_http_req *req);
+
+/* The server's callbacks for it. */
+void weir_exchange_on_body(struct weir_http_req *req, struct weir_str body);
+void weir_exchange_on_abort(struct weir_http_req *req, int rc);
+void weir_exchange_on_writable(struct weir_http_req *req);
+void weir_exchange_on_done(struct weir_http_req *req);
+
+/* Ends whatever the exchange waits for (upstream call, admission, timer), without callbacks. */
+void weir_exchange_stop_waiting(struct weir_exchange *x);
+
+#endif

@@ -1,0 +1,61 @@
+/* hub_internal.h - the inside of the hub, shared by the files that make it up. One thread. */
+#ifndef WEIR_PROXY_HUB_INTERNAL_H
+#define WEIR_PROXY_HUB_INTERNAL_H
+
+#include <uv.h>
+
+#include "common/http/server.h"
+#include "common/net/post.h"
+#include "dataplane/control/control.h"
+#include "dataplane/proxy/hub.h"
+#include "dataplane/proxy/options.h"
+#include "dataplane/proxy/policy.h"
+#include "dataplane/proxy/worker.h"
+#include "dataplane/telemetry/sink.h"
+#include "dataplane/telemetry/spool.h"
+
+enum {
+    WEIR_HUB_MAX_WORKERS = 64,
+    WEIR_HUB_BATCHES_OUT = 8, /* telemetry batches that may be unacknowledged */
+};
+
+struct weir_hub {
+    const struct weir_proxy_options *options;
+    uv_loop_t loop;
+    struct weir_mailbox *mailbox;
+    uv_signal_t sigterm, sigint, sighup;
+    uv_timer_t second;
+
+    struct weir_control_client *control;
+    bool control_connected, budget_connected, telemetry_connected;
+    unsigned batches_out;
+    uint64_t sent_sequence; /* of the last batch that was sent */
+
+    const struct weir_policy *policy; /* in force; NULL: none yet */
+    struct weir_policy_bytes *kept;   /* what it was compiled from, to read credentials again */
+    uint64_t policies_rejected;
+    char *last_error; /* of the policy that was refused last; NULL: none */
+
+    struct weir_spool *spool;
+    struct weir_sink *sink;
+    struct weir_http_server *admin;
+
+    struct weir_worker *workers[WEIR_HUB_MAX_WORKERS];
+    bool open[WEIR_HUB_MAX_WORKERS]; /* takes messages */
+    unsigned worker_count, ended;
+    bool stopping;
+    int exit_status;
+};
+
+/* hub_policy.c: the control client's on_policy, and re-reading credential files. */
+int weir_hub_on_policy(void *hub, const struct weir_policy_bytes *p,
+                       struct weir_control_errors *errs);
+void weir_hub_refresh_credentials(struct weir_hub *h);
+void weir_hub_forget_policy(struct weir_hub *h);
+/* Does every worker have a policy? */
+bool weir_hub_is_ready(const struct weir_hub *h);
+
+/* admin.c: health, readiness and metrics. WEIR_EINVAL, WEIR_EIO: logged. */
+WEIR_NODISCARD int weir_admin_start(struct weir_hub *h);
+
+#endif

@@ -1,0 +1,112 @@
+/* hub_policy.c - a policy arrives: compiled here, then handed to every worker.
+ *
+ * The bytes are kept (they hold secrets only in memory that is wiped) so that a credential file
+ * that changes can be read again without the control plane. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "dataplane/proxy/hub_internal.h"
+
+static void free_bytes(struct weir_policy_bytes *b)
+{
+    if (!b)
+        return;
+    for (size_t i = 0; i < b->count; i++) {
+        const struct weir_policy_resource *r = &b->resources[i];
+
+        weir_wipe((char *)r->body.p, r->body.n);
+        free((char *)r->body.p);
+        free((char *)r->type);
+        free((char *)r->name);
+        free((char *)r->version);
+    }
+    free((void *)b->resources);
+    free((char *)b->revision);
+    free(b);
+}
+
+static struct weir_policy_bytes *keep_bytes(const struct weir_policy_bytes *b)
+{
+    struct weir_policy_bytes *k = WEIR_NEW(struct weir_policy_bytes);
+    struct weir_policy_resource *r = weir_zalloc(b->count * sizeof *r);
+
+    for (size_t i = 0; i < b->count; i++) {
+        const struct weir_policy_resource *from = &b->resources[i];
+        char *body = weir_alloc(from->body.n);
+
+        memcpy(body, from->body.p ? from->body.p : "", from->body.n);
+        r[i] = (struct weir_policy_resource){weir_strdup(weir_str_of(from->type)),
+                                             weir_strdup(weir_str_of(from->name)),
+                                             weir_strdup(weir_str_of(from->version)),
+                                             {body, from->body.n}};
+    }
+    *k = (struct weir_policy_bytes){.revision = weir_strdup(weir_str_of(b->revision)),
+                                    .resources = r,
+                                    .count = b->count,
+                                    .from_file = b->from_file};
+    return k;
+}
+
+static void swap(struct weir_hub *h, const struct weir_policy *p)
+{
+    weir_policy_unref(h->policy);
+    h->policy = p;
+    for (unsigned i = 0; i < h->worker_count; i++)
+        if (h->open[i])
+            weir_worker_set_policy(h->workers[i], p);
+}
+
+int weir_hub_on_policy(void *hub, const struct weir_policy_bytes *b,
+                       struct weir_control_errors *errs)
+{
+    struct weir_hub *h = hub;
+    const struct weir_policy *p;
+    int rc = weir_policy_compile(b, errs, &p);
+
+    if (rc) {
+        h->policies_rejected++;
+        WEIR_LOG(WEIR_LOG_ERROR, "policy", "revision %s is refused; %s", b->revision,
+                 h->policy ? "the one before stays in force" : "there is none in force");
+        return rc;
+    }
+    swap(h, p);
+    free_bytes(h->kept);
+    h->kept = keep_bytes(b);
+    WEIR_LOG(WEIR_LOG_INFO, "policy", "revision %s is in force (%zu resources%s)", b->revision,
+             b->count, b->from_file ? ", from the state folder" : "");
+    return WEIR_OK;
+}
+
+void weir_hub_refresh_credentials(struct weir_hub *h)
+{
+    const struct weir_policy *p;
+
+    if (!h->policy || !weir_policy_credentials_changed(h->policy))
+        return;
+    if (weir_policy_compile(h->kept, NULL, &p)) {
+        WEIR_LOG(WEIR_LOG_WARN, "policy",
+                 "a credential file changed and can't be used; the old content stays in force");
+        return;
+    }
+    swap(h, p);
+    WEIR_LOG(WEIR_LOG_INFO, "policy", "a credential file changed and was read again");
+}
+
+void weir_hub_forget_policy(struct weir_hub *h)
+{
+    weir_policy_unref(h->policy);
+    h->policy = NULL;
+    free_bytes(h->kept);
+    h->kept = NULL;
+}
+
+bool weir_hub_is_ready(const struct weir_hub *h)
+{
+    for (unsigned i = 0; i < h->worker_count; i++)
+        if (atomic_load(&h->workers[i]->policies) == 0)
+            return false;
+    return h->worker_count > 0 && h->policy && !h->stopping;
+}

@@ -1,0 +1,136 @@
+/* policy.h - one immutable compiled policy: what the stages look up while a call travels.
+ *
+ * A policy is compiled on the hub thread from the resources of one transaction, then handed to
+ * every worker. It is reference-counted (atomically): an exchange keeps the one that it began with.
+ * All its memory is one arena; secrets in it are wiped when the last reference goes. */
+#ifndef WEIR_PROXY_POLICY_H
+#define WEIR_PROXY_POLICY_H
+
+#include "base/arena.h"
+#include "base/hash.h"
+#include "common/http/client.h"
+#include "dataplane/budget/holder.h"
+#include "dataplane/control/control.h"
+#include "dataplane/llm/llm.h"
+#include "dataplane/llm/pricing.h"
+#include "weir/v1/config.pb-c.h"
+
+struct weir_policy;
+
+struct weir_policy_timeouts {
+    int64_t connect_ms, first_byte_ms, idle_ms, total_ms;
+};
+
+struct weir_policy_header {
+    struct weir_str name, value;
+};
+
+struct weir_policy_model {
+    struct weir_str name;      /* as callers name it */
+    struct weir_str upstream;  /* as the provider does */
+    int64_t max_output_tokens; /* 0: not said */
+};
+
+struct weir_policy_provider {
+    struct weir_str id, name; /* "ns/name", "name" */
+    enum weir_dialect dialect;
+    bool echo;
+    struct weir_origin *origin; /* NULL for echo; shared by all workers */
+    struct weir_str base_path;  /* of the endpoint, without a slash at its end */
+    bool passthrough;           /* the caller's own credential goes on */
+    bool unavailable;       /* its pushed secret is not here yet: policy from the state folder */
+    struct weir_str secret; /* absent: none; wiped with the policy */
+    struct weir_policy_header *headers;
+    size_t header_count;
+    struct weir_policy_model *models;
+    size_t model_count;
+    struct weir_policy_timeouts timeouts;
+};
+
+struct weir_policy_agent {
+    struct weir_str ns, name, project, team, environment;
+    const Weir__V1__Agent *message; /* labels and model patterns */
+    int64_t max_concurrency;        /* -1: no limit */
+    bool disabled;
+    size_t index; /* dense, for per-worker counters */
+};
+
+struct weir_policy_key {
+    unsigned char digest[WEIR_SHA256_BYTES];
+    struct weir_str id;
+    const struct weir_policy_agent *agent;
+    int64_t expires_ms; /* wall clock; 0: never */
+};
+
+struct weir_policy_target {
+    const struct weir_policy_provider *provider;
+    struct weir_str model; /* absent: as the caller named it */
+    int64_t weight;
+};
+
+struct weir_policy_group {
+    struct weir_policy_target *targets;
+    size_t target_count;
+};
+
+struct weir_policy_route {
+    struct weir_str name;
+    const Weir__V1__RouteSpec *spec; /* matches */
+    struct weir_policy_group *groups;
+    size_t group_count;
+    int64_t priority, attempts, backoff_ms;
+    bool has_timeouts;
+    struct weir_policy_timeouts timeouts; /* 0: the provider's */
+    struct weir_policy_header *headers;
+    size_t header_count;
+};
+
+struct weir_policy_budget {
+    struct weir_budget_conf conf; /* what the holder needs */
+    const Weir__V1__BudgetSpec *spec;
+    bool rate; /* a window of an hour or less: refusals are 429 */
+    bool unknown_price_allowed;
+    int64_t unknown_price_assumed; /* nano-USD per million tokens; -1: none */
+    bool charge_hold;              /* missing usage settles the whole hold */
+};
+
+/* Compiles a transaction's whole set. On success *out has one reference, owned by the caller. On
+ * failure `errors` says which objects are wrong and nothing else changes. Reads credential files:
+ * hub thread. */
+WEIR_NODISCARD int weir_policy_compile(const struct weir_policy_bytes *bytes,
+                                       struct weir_control_errors *errors,
+                                       const struct weir_policy **out);
+const struct weir_policy *weir_policy_ref(const struct weir_policy *p);
+void weir_policy_unref(const struct weir_policy *p); /* NULL is fine */
+
+struct weir_str weir_policy_revision(const struct weir_policy *p);
+int64_t weir_policy_compiled_ms(const struct weir_policy *p); /* monotonic clock */
+const struct weir_prices *weir_policy_prices(const struct weir_policy *p);
+size_t weir_policy_agent_count(const struct weir_policy *p);
+/* The index in this policy of an agent that may be another policy's; SIZE_MAX: it has none. */
+size_t weir_policy_agent_slot(const struct weir_policy *p, const struct weir_policy_agent *a);
+
+/* The key that a caller presented. NULL: unknown. */
+const struct weir_policy_key *weir_policy_find_key(const struct weir_policy *p,
+                                                   struct weir_str key);
+
+/* May this agent name this model? */
+bool weir_policy_agent_may(const struct weir_policy_agent *a, struct weir_str model);
+
+/* The n-th route in the order of precedence that does not depend on the call; NULL past the end. */
+const struct weir_policy_route *weir_policy_route(const struct weir_policy *p, size_t n);
+const struct weir_policy_budget *weir_policy_budget(const struct weir_policy *p, size_t n);
+const struct weir_policy_provider *weir_policy_provider(const struct weir_policy *p, size_t n);
+
+/* Does the selector pick this call? provider may be NULL for "any". */
+bool weir_policy_selects(const Weir__V1__Selector *s, const struct weir_policy_agent *agent,
+                         struct weir_str model, const struct weir_policy_provider *provider);
+
+/* The provider's entry for a model as callers name it; NULL when it lists none such. */
+const struct weir_policy_model *weir_policy_model(const struct weir_policy_provider *p,
+                                                  struct weir_str name);
+
+/* True when a credential file changed since compile: the hub then compiles the same bytes again. */
+bool weir_policy_credentials_changed(const struct weir_policy *p);
+
+#endif

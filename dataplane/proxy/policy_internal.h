@@ -1,0 +1,61 @@
+/* policy_internal.h - the inside of a policy, shared by the files that compile it and look into it.
+ */
+#ifndef WEIR_PROXY_POLICY_INTERNAL_H
+#define WEIR_PROXY_POLICY_INTERNAL_H
+
+#include <stdatomic.h>
+#include <time.h>
+
+#include "dataplane/proxy/policy.h"
+
+/* A credential file as it was when it was read. */
+struct weir_policy_file {
+    const char *path;
+    struct timespec modified;
+    uint64_t inode;
+};
+
+struct weir_policy {
+    atomic_int refs;
+    struct weir_arena *arena;
+    struct weir_str revision;
+    int64_t compiled_ms;
+    struct weir_prices *prices;
+
+    struct weir_policy_provider *providers;
+    struct weir_policy_agent *agents;
+    struct weir_policy_key *keys;     /* sorted by digest */
+    struct weir_policy_route *routes; /* sorted by precedence */
+    struct weir_policy_budget *budgets;
+    size_t provider_count, agent_count, key_count, route_count, budget_count;
+
+    struct weir_policy_file *files;
+    size_t file_count;
+};
+
+/* One compilation. An error never stops it: a NACK lists all that is wrong. */
+struct weir_policy_compile {
+    struct weir_policy *p;
+    const struct weir_policy_bytes *bytes;
+    struct weir_control_errors *errors;
+    const struct weir_policy_resource *now; /* the object being compiled */
+    bool failed;
+};
+
+/* The field's value, or what holds without one. */
+#define OR(message, field, fallback)                                                               \
+    ((message) && (message)->has_##field ? (message)->field : (fallback))
+
+/* Notes an error of the object being compiled. */
+void weir__policy_bad(struct weir_policy_compile *c, const char *path, const char *reason);
+/* The object's message in the policy's arena; NULL: noted as an error. */
+void *weir__policy_unpack(struct weir_policy_compile *c, const struct weir_policy_resource *r,
+                          const ProtobufCMessageDescriptor *type);
+struct weir_str weir__policy_local_name(struct weir_str id); /* "ns/name" -> "name" */
+struct weir_policy_header *weir__policy_headers(struct weir_policy_compile *c,
+                                                Weir__V1__Label **labels, size_t n);
+/* defaults: what is not said is the kind's default, else 0. */
+struct weir_policy_timeouts weir__policy_timeouts(const Weir__V1__Timeouts *t, bool defaults);
+void weir__policy_provider(struct weir_policy_compile *c, const struct weir_policy_resource *r);
+
+#endif

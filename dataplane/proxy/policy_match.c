@@ -1,0 +1,86 @@
+/* policy_match.c - who and what a selector, a route or a key picks: pure look-ups in a policy. */
+#include "dataplane/proxy/policy.h"
+
+#include "dataplane/proxy/policy_internal.h"
+
+static bool any_glob(char *const *patterns, size_t n, struct weir_str s)
+{
+    if (n == 0)
+        return true;
+    for (size_t i = 0; i < n; i++)
+        if (weir_str_glob(weir_str_of(patterns[i]), s))
+            return true;
+    return false;
+}
+
+bool weir_policy_agent_may(const struct weir_policy_agent *a, struct weir_str model)
+{
+    const Weir__V1__AgentSpec *spec = a->message->spec;
+
+    return any_glob(spec->models, spec->n_models, model);
+}
+
+static bool has_label(const Weir__V1__Metadata *m, const Weir__V1__Label *wanted)
+{
+    for (size_t i = 0; m && i < m->n_labels; i++) {
+        if (strcmp(m->labels[i]->key, wanted->key) == 0)
+            return weir_str_eq(weir_str_of(m->labels[i]->value), weir_str_of(wanted->value));
+    }
+    return false;
+}
+
+bool weir_policy_selects(const Weir__V1__Selector *s, const struct weir_policy_agent *agent,
+                         struct weir_str model, const struct weir_policy_provider *provider)
+{
+    if (!s)
+        return true;
+    if (!any_glob(s->agents, s->n_agents, agent->name) ||
+        !any_glob(s->projects, s->n_projects, agent->project) ||
+        !any_glob(s->teams, s->n_teams, agent->team) || !any_glob(s->models, s->n_models, model))
+        return false;
+    if (provider && !any_glob(s->providers, s->n_providers, provider->name))
+        return false;
+    for (size_t i = 0; i < s->n_labels; i++)
+        if (!has_label(agent->message->metadata, s->labels[i]))
+            return false;
+    return true;
+}
+
+const struct weir_policy_model *weir_policy_model(const struct weir_policy_provider *p,
+                                                  struct weir_str name)
+{
+    for (size_t i = 0; i < p->model_count; i++)
+        if (weir_str_eq(p->models[i].name, name))
+            return &p->models[i];
+    return NULL;
+}
+
+const struct weir_policy_key *weir_policy_find_key(const struct weir_policy *p, struct weir_str key)
+{
+    unsigned char digest[WEIR_SHA256_BYTES];
+    size_t low = 0, high = p->key_count;
+
+    /* The table holds digests only, so the order in which they are compared tells nothing of a key.
+     */
+    weir_sha256(key, digest);
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        int c = memcmp(p->keys[mid].digest, digest, sizeof digest);
+
+        if (c == 0)
+            return &p->keys[mid];
+        if (c < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return NULL;
+}
+
+size_t weir_policy_agent_slot(const struct weir_policy *p, const struct weir_policy_agent *a)
+{
+    for (size_t i = 0; i < p->agent_count; i++)
+        if (weir_str_eq(p->agents[i].name, a->name) && weir_str_eq(p->agents[i].ns, a->ns))
+            return i;
+    return SIZE_MAX;
+}

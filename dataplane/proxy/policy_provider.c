@@ -1,0 +1,198 @@
+/* policy_provider.c - compiles a Provider: its origin, its names for models and its credential.
+ * Runs on the hub thread, since it reads credential and certificate files. */
+#include "dataplane/proxy/policy_internal.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "common/http/url.h"
+
+enum { MAX_SECRET_BYTES = 16384 };
+
+static struct weir_str keep_secret(struct weir_policy_compile *c, struct weir_str raw)
+{
+    raw = weir_str_trim(raw);
+    for (size_t i = 0; i < raw.n; i++) {
+        if ((unsigned char)raw.p[i] < 0x20 || raw.p[i] == 0x7f) {
+            weir__policy_bad(c, "spec.credential",
+                             "the secret has a control character; it must be one line");
+            return WEIR_STR_NULL;
+        }
+    }
+    if (raw.n == 0) {
+        weir__policy_bad(c, "spec.credential", "the secret is empty");
+        return WEIR_STR_NULL;
+    }
+    return weir_arena_copy(c->p->arena, raw);
+}
+
+static struct weir_str read_secret_file(struct weir_policy_compile *c, const char *path)
+{
+    struct weir_policy_file *f = &c->p->files[c->p->file_count++];
+    struct weir_str secret = WEIR_STR_NULL;
+    struct weir_buf content;
+    struct stat st;
+    int rc;
+
+    *f = (struct weir_policy_file){.path = path};
+    if (stat(path, &st) == 0) {
+        f->modified = st.st_mtim;
+        f->inode = st.st_ino;
+    }
+    weir_buf_init(&content, MAX_SECRET_BYTES);
+    rc = weir_file_read(path, &content);
+    if (rc == WEIR_OK)
+        secret = keep_secret(c, weir_buf_str(&content));
+    else
+        weir__policy_bad(c, "spec.credential.file",
+                         rc == WEIR_ENOTFOUND ? "no such file on this proxy"
+                         : rc == WEIR_ELIMIT  ? "the file is larger than 16 KiB"
+                                              : "the file can't be read by this proxy");
+    if (content.p)
+        weir_wipe(content.p, content.n);
+    weir_buf_fini(&content);
+    return secret;
+}
+
+static struct weir_str pushed_secret(struct weir_policy_compile *c, struct weir_str provider)
+{
+    for (size_t i = 0; i < c->bytes->count; i++) {
+        const struct weir_policy_resource *r = &c->bytes->resources[i], *was = c->now;
+        Weir__V1__Secret *s;
+        struct weir_str value;
+
+        if (strcmp(r->type, "Secret") != 0 || !weir_str_is(provider, r->name))
+            continue;
+        s = weir__policy_unpack(c, r, &weir__v1__secret__descriptor);
+        c->now = was;
+        if (!s)
+            return WEIR_STR_NULL;
+        value = keep_secret(c, (struct weir_str){(const char *)s->value.data, s->value.len});
+        weir_wipe(s->value.data, s->value.len);
+        return value;
+    }
+    /* The policy in the state folder never holds secrets: they come with the first connection. */
+    if (!c->bytes->from_file)
+        weir__policy_bad(c, "spec.credential.pushed", "the control plane did not send the secret");
+    return WEIR_STR_NULL;
+}
+
+static void compile_credential(struct weir_policy_compile *c, struct weir_policy_provider *p,
+                               const Weir__V1__Credential *cred)
+{
+    const char *value;
+
+    if (!cred)
+        return;
+    if (cred->passthrough) {
+        p->passthrough = true;
+    } else if (cred->env) {
+        value = getenv(cred->env);
+        if (value)
+            p->secret = keep_secret(c, weir_str_of(value));
+        else
+            weir__policy_bad(c, "spec.credential.env",
+                             "this variable isn't set in the proxy's environment");
+    } else if (cred->file) {
+        p->secret = read_secret_file(c, cred->file);
+    } else if (cred->pushed) {
+        p->secret = pushed_secret(c, p->id);
+        p->unavailable = p->secret.p == NULL;
+    }
+}
+
+static void compile_models(struct weir_policy_compile *c, struct weir_policy_provider *p,
+                           const Weir__V1__ProviderSpec *spec)
+{
+    p->model_count = spec->n_models;
+    p->models = weir_arena_zalloc(c->p->arena, spec->n_models * sizeof *p->models);
+    for (size_t i = 0; i < spec->n_models; i++) {
+        const Weir__V1__Model *m = spec->models[i];
+
+        p->models[i] = (struct weir_policy_model){.name = weir_str_of(m->name ? m->name : ""),
+                                                  .upstream = weir_str_of(m->upstream ? m->upstream
+                                                                          : m->name   ? m->name
+                                                                                      : ""),
+                                                  .max_output_tokens = OR(m, maxoutputtokens, 0)};
+    }
+}
+
+static struct weir_str default_endpoint(const Weir__V1__ProviderSpec *spec)
+{
+    if (spec->endpoint)
+        return weir_str_of(spec->endpoint);
+    return spec->dialect == WEIR__V1__DIALECT__anthropic ? WEIR_STR("https://api.anthropic.com")
+                                                         : WEIR_STR("https://api.openai.com");
+}
+
+static void compile_origin(struct weir_policy_compile *c, struct weir_policy_provider *p,
+                           const Weir__V1__ProviderSpec *spec)
+{
+    const Weir__V1__TlsSettings *tls = spec->tls;
+    struct weir_origin_conf conf = {.max_connections = (uint32_t)OR(spec, maxconnections, 256)};
+    struct weir_url url;
+    const char *why;
+    char text[256];
+
+    if (weir_url_parse(default_endpoint(spec), &url, &why)) {
+        weir__policy_bad(c, "spec.endpoint", why);
+        return;
+    }
+    conf.tls = url.tls;
+    conf.host = url.host;
+    conf.port = url.port;
+    if (tls) {
+        conf.ca_file = weir_str_of(tls->cafile);
+        conf.server_name = weir_str_of(tls->servername);
+        conf.cert_file = weir_str_of(tls->certfile);
+        conf.key_file = weir_str_of(tls->keyfile);
+    }
+    if (weir_origin_create(&conf, text, sizeof text, &p->origin)) {
+        weir__policy_bad(c, "spec.tls", text);
+        return;
+    }
+    p->base_path = weir_arena_copy(c->p->arena, url.path);
+    while (p->base_path.n && p->base_path.p[p->base_path.n - 1] == '/')
+        p->base_path.n--;
+}
+
+static void compile_dialect(struct weir_policy_compile *c, struct weir_policy_provider *p,
+                            const Weir__V1__ProviderSpec *spec)
+{
+    switch ((int)spec->dialect) {
+    case WEIR__V1__DIALECT__openai:
+        p->dialect = WEIR_DIALECT_OPENAI_CHAT;
+        break;
+    case WEIR__V1__DIALECT__anthropic:
+        p->dialect = WEIR_DIALECT_ANTHROPIC_MESSAGES;
+        break;
+    case WEIR__V1__DIALECT__echo:
+        p->echo = true;
+        return;
+    default:
+        weir__policy_bad(c, "spec.dialect", "not supported by this proxy yet");
+        return;
+    }
+    compile_origin(c, p, spec);
+}
+
+void weir__policy_provider(struct weir_policy_compile *c, const struct weir_policy_resource *r)
+{
+    Weir__V1__Provider *m = weir__policy_unpack(c, r, &weir__v1__provider__descriptor);
+    const Weir__V1__ProviderSpec *spec = m ? m->spec : NULL;
+    struct weir_policy_provider *p = &c->p->providers[c->p->provider_count];
+
+    if (!spec)
+        return;
+    *p = (struct weir_policy_provider){.id = weir_str_of(r->name),
+                                       .name = weir__policy_local_name(weir_str_of(r->name)),
+                                       .timeouts = weir__policy_timeouts(spec->timeouts, true),
+                                       .header_count = spec->n_headers};
+    c->p->provider_count++;
+    p->headers = weir__policy_headers(c, spec->headers, spec->n_headers);
+    compile_dialect(c, p, spec);
+    compile_models(c, p, spec);
+    compile_credential(c, p, spec->credential);
+}

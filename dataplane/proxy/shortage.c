@@ -1,0 +1,80 @@
+/* shortage.c - see shortage.h. */
+#include "dataplane/proxy/shortage.h"
+
+#include <inttypes.h>
+
+#include "dataplane/proxy/answer.h"
+#include "dataplane/proxy/charge.h"
+
+static const char *amount(struct weir_exchange *x, enum weir_unit unit, int64_t n)
+{
+    int64_t whole = n / 1000000000, cents = n % 1000000000 / 10000;
+
+    if (unit != WEIR_UNIT_NANO_USD)
+        return weir_arena_printf(x->arena, "%" PRId64 " %s", n,
+                                 unit == WEIR_UNIT_TOKENS ? "tokens" : "requests");
+    /* Five decimals: a single call costs that little. Rounded down, so never more than there is. */
+    return weir_arena_printf(x->arena, "$%" PRId64 ".%05" PRId64, whole, cents);
+}
+
+static const char *reset_text(struct weir_exchange *x, int64_t ms)
+{
+    int64_t s = (ms + 999) / 1000;
+
+    if (ms < 0)
+        return "";
+    if (s < 120)
+        return weir_arena_printf(x->arena, " It resets in %" PRId64 " s.", s);
+    if (s < 7200)
+        return weir_arena_printf(x->arena, " It resets in %" PRId64 " min.", s / 60);
+    return weir_arena_printf(x->arena, " It resets in %" PRId64 " h %" PRId64 " min.", s / 3600,
+                             s / 60 % 60);
+}
+
+static const char *sentence(struct weir_exchange *x, const struct weir_admit_failure *f)
+{
+    const struct weir_charge *c = &x->charges[f->part];
+    enum weir_unit unit = c->budget->conf.unit;
+    int64_t left = f->remaining > 0 ? f->remaining : 0;
+
+    if (f->why == WEIR_REFUSED_NO_LEASE)
+        return weir_arena_printf(x->arena,
+                                 "Weir's budget '%s' can't be checked now: the control plane did "
+                                 "not answer, and this proxy's share of it is used up.",
+                                 c->budget->conf.id);
+    return weir_arena_printf(
+        x->arena,
+        "Weir's budget '%s'%s%.*s%s does not allow this call: limit %s, left %s, needed up to "
+        "%s.%s",
+        c->budget->conf.id, c->scope.n ? " (" : "", WEIR_STR_ARG(c->scope), c->scope.n ? ")" : "",
+        amount(x, unit, f->limit), amount(x, unit, left),
+        amount(x, unit, weir_charge_worst(x, f->part, x->held_output_tokens, true)),
+        reset_text(x, f->resets_in_ms));
+}
+
+enum weir_verdict weir_answer_shortage(struct weir_exchange *x, const struct weir_admit_failure *f)
+{
+    const struct weir_policy_budget *b = x->charges[f->part].budget;
+    struct weir_err err = {
+        .rc = WEIR_ELIMIT, .http_status = 402, .code = "budget_exceeded", .detail = sentence(x, f)};
+
+    if (f->why == WEIR_REFUSED_NO_LEASE) {
+        err.http_status = 503;
+        err.code = "budget_unavailable";
+        err.retry_after_s = 1;
+    } else if (b->rate && b->conf.limit > 0) {
+        err.http_status = 429;
+        err.code = "rate_limit_exceeded";
+        err.retry_after_s = f->resets_in_ms > 0 ? (f->resets_in_ms + 999) / 1000 : 1;
+    }
+    return weir_answer_error(x, &err);
+}
+
+struct weir_str weir_shortage_notice(struct weir_exchange *x, const struct weir_admit_failure *f)
+{
+    return weir_str_of(
+        weir_arena_printf(x->arena, "\n\n[Cut by Weir: the budget '%s' is used up (limit %s).%s]",
+                          x->charges[f->part].budget->conf.id,
+                          amount(x, x->charges[f->part].budget->conf.unit, f->limit),
+                          reset_text(x, f->resets_in_ms)));
+}

@@ -1,0 +1,11 @@
+/* stage_decode.c - what does the call ask for? Its own dialect's codec reads it; the bytes stay. */
+#include "dataplane/proxy/answer.h"
+
+enum weir_verdict weir_stage_decode(struct weir_exchange *x)
+{
+    struct weir_err err = {0};
+
+    if (weir_llm_decode(x->dialect, x->body, x->arena, &x->call, &err))
+        return weir_answer_error(x, &err);
+    return WEIR_V_CONTINUE;
+}

@@ -1,0 +1,256 @@
+/* stage_dispatch.c - attempt, retry, next target.
+ *
+ *   next -> started -> answered with a head that counts -> relay
+ *     ^        |
+ *     +--------+ failed, or a status worth another try, while the client has had nothing
+ *
+ * Another target is tried at once; the same one again after a pause, doubled each time, with
+ * jitter. When nothing is left, the last provider's own answer passes unchanged, or a 502 names the
+ * cause. */
+#include "base/clock.h"
+#include "dataplane/proxy/answer.h"
+#include "dataplane/proxy/attempt.h"
+#include "dataplane/proxy/charge.h"
+#include "dataplane/proxy/relay.h"
+#include "dataplane/proxy/worker.h"
+
+enum { LONGEST_PAUSE_MS = 10000 };
+
+int64_t weir_mono_us(void)
+{
+    return weir_mono_ns() / 1000;
+}
+
+static bool may_fall_back(const struct weir_exchange *x)
+{
+    return !weir_str_is(weir_http_req_header(x->req, WEIR_STR("x-weir-no-fallback")), "true");
+}
+
+/* The target with the fewest tries, in the order of the route. */
+static struct weir_candidate *pick(struct weir_exchange *x)
+{
+    struct weir_candidate *best = &x->candidates[0];
+
+    if (!may_fall_back(x))
+        return best;
+    for (size_t i = 1; i < x->candidate_count; i++)
+        if (x->candidates[i].tries < best->tries)
+            best = &x->candidates[i];
+    return best;
+}
+
+static bool may_try_again(const struct weir_exchange *x)
+{
+    return x->attempt_count < WEIR_MAX_ATTEMPTS &&
+           x->attempt_count < (size_t)(x->route->attempts > 0 ? x->route->attempts : 1) &&
+           !x->client_gone && (x->attempt_count == 0 || may_fall_back(x));
+}
+
+static void note_attempt(struct weir_exchange *x)
+{
+    x->attempts[x->attempt_count++] =
+        (struct weir_attempt){.candidate = x->candidate, .started_us = weir_mono_us()};
+    x->candidate->tries++;
+    x->sent = true;
+}
+
+static void start(struct weir_exchange *x)
+{
+    struct weir_http_call_spec spec;
+    int rc;
+
+    note_attempt(x);
+    if (x->candidate->provider->echo) {
+        weir_pipeline_resume(x);
+        return;
+    }
+    weir_attempt_request(x, x->candidate, &spec);
+    rc = weir_http_call_start(x->worker->client, x->candidate->provider->origin, &spec,
+                              &weir_attempt_events, x, &x->upstream);
+    if (rc == WEIR_OK)
+        return;
+    x->upstream = NULL;
+    weir_attempt_close(x, "invalid", false);
+    weir_answer_error(x,
+                      &(struct weir_err){.rc = rc,
+                                         .http_status = 400,
+                                         .code = "invalid_request",
+                                         .detail = "A header of this request can't be sent on."});
+    weir_pipeline_finish(x);
+}
+
+static void on_pause_over(struct weir_wheel_timer *t)
+{
+    start(WEIR_CONTAINER(t, struct weir_exchange, retry_timer));
+}
+
+static uint64_t pause_ms(struct weir_exchange *x)
+{
+    unsigned again = x->candidate->tries;
+    int64_t most = x->route->backoff_ms;
+
+    for (unsigned i = 1; i < again && most < LONGEST_PAUSE_MS; i++)
+        most *= 2;
+    if (again == 0 || most <= 0)
+        return 0;
+    if (most > LONGEST_PAUSE_MS)
+        most = LONGEST_PAUSE_MS;
+    return (uint64_t)most / 2 + weir_prng_below(&x->worker->prng, (uint64_t)most / 2 + 1);
+}
+
+int weir_attempt_next(struct weir_exchange *x)
+{
+    uint64_t pause;
+
+    if (!may_try_again(x))
+        return WEIR_ENOTFOUND;
+    x->candidate = pick(x);
+    pause = pause_ms(x);
+    if (pause)
+        weir_wheel_arm(x->worker->wheel, &x->retry_timer, pause);
+    else
+        start(x);
+    return WEIR_EWAIT;
+}
+
+void weir_attempt_close(struct weir_exchange *x, const char *error, bool billable)
+{
+    struct weir_attempt *a = x->attempt_count ? &x->attempts[x->attempt_count - 1] : NULL;
+    struct weir_llm_usage usage = {0};
+    struct weir_cost cost = {0};
+
+    if (!a || a->ended_us)
+        return;
+    a->ended_us = weir_mono_us();
+    a->error = error;
+    if (x->operation == WEIR_OP_GENERATE && x->tap) {
+        weir_llm_tap_usage(x->tap, &usage);
+        x->usage = usage;
+    } else if (x->operation == WEIR_OP_GENERATE && billable) {
+        usage = (struct weir_llm_usage){.input = x->call.input_estimate, .estimated = true};
+        x->usage = usage;
+    }
+    if (a->candidate->price && (x->tap || billable))
+        weir_price_cost(a->candidate->price, &usage, &cost);
+    a->cost_nano_usd = cost.nano_usd;
+    x->cost_nano_usd += cost.nano_usd;
+    weir_charges_spend(x, a->candidate, &usage, cost.nano_usd);
+}
+
+static void answer_failure(struct weir_exchange *x, const char *error, const char *cause)
+{
+    bool late = weir_str_is(weir_str_of(error), "timeout");
+    const char *detail =
+        weir_arena_printf(x->arena, "No provider answered: %.*s: %s (%zu %s).",
+                          WEIR_STR_ARG(x->candidate->provider->name), cause, x->attempt_count,
+                          x->attempt_count == 1 ? "attempt" : "attempts");
+
+    x->outcome = WEIR_OUTCOME_FAILED;
+    weir_answer_error(x, &(struct weir_err){.rc = WEIR_ECONNECT,
+                                            .http_status = late ? 504 : 502,
+                                            .code = late ? "provider_timeout" : "provider_failed",
+                                            .detail = detail});
+}
+
+void weir_attempt_failed(struct weir_exchange *x, const char *error, const char *cause,
+                         bool billable)
+{
+    if (x->upstream) {
+        weir_http_call_cancel(x->upstream);
+        x->upstream = NULL;
+    }
+    weir_attempt_close(x, error, billable);
+    x->tap = NULL;
+    x->relaying = false;
+    weir_buf_fini(&x->held_back);
+    weir_pipeline_back_to_dispatch(x);
+    if (weir_attempt_next(x) == WEIR_EWAIT)
+        return;
+    answer_failure(x, error, cause);
+    weir_pipeline_finish(x);
+}
+
+/* ---- events of the upstream call, in the order in which they come ---- */
+
+static bool worth_another_try(int status)
+{
+    return status == 408 || status == 429 || status >= 500;
+}
+
+static void on_head(void *arg, const struct weir_http_call_head *head)
+{
+    struct weir_exchange *x = arg;
+    struct weir_attempt *a = &x->attempts[x->attempt_count - 1];
+    struct weir_http_call_info info;
+    int64_t now = weir_mono_us();
+
+    weir_http_call_get_info(x->upstream, &info);
+    a->status = head->status;
+    a->reused_connection = info.reused_connection;
+    x->upstream_us += now - a->started_us;
+    if (x->first_byte_us == 0)
+        x->first_byte_us = now;
+    if (worth_another_try(head->status) && may_try_again(x)) {
+        weir_attempt_failed(x, "http", weir_arena_printf(x->arena, "status %d", head->status),
+                            false);
+        return;
+    }
+    x->response = head;
+    weir_pipeline_resume(x);
+    x->response = NULL;
+}
+
+static void on_body(void *arg, const char *p, size_t n)
+{
+    weir_relay_body(arg, p, n);
+}
+
+static void on_end(void *arg, const struct weir_http_call_info *info)
+{
+    struct weir_exchange *x = arg;
+
+    (void)info;
+    x->upstream = NULL;
+    weir_relay_end(x);
+}
+
+static void on_error(void *arg, int rc, const struct weir_http_call_info *info)
+{
+    struct weir_exchange *x = arg;
+    struct weir_attempt *a = &x->attempts[x->attempt_count - 1];
+    bool stale;
+
+    x->upstream = NULL;
+    a->reused_connection = info->reused_connection;
+    if (x->relaying) {
+        weir_relay_error(x, rc, info->cause);
+        return;
+    }
+    stale = rc == WEIR_ECLOSED && info->reused_connection && !info->any_response_byte;
+    if (stale) {
+        /* The provider closed a kept connection as it was used: others may be as old. The same
+         * target is tried again at once. */
+        weir_http_client_drop_idle(x->worker->client);
+        x->candidate->tries--;
+    }
+    /* What never left can't be billed; what did may be, and a hard budget must not guess low. */
+    weir_attempt_failed(x, weir_rc_name(rc), info->cause,
+                        info->phase >= WEIR_HTTP_PHASE_FIRST_BYTE && !stale);
+}
+
+const struct weir_http_call_events weir_attempt_events = {
+    .on_head = on_head, .on_body = on_body, .on_end = on_end, .on_error = on_error};
+
+enum weir_verdict weir_stage_dispatch(struct weir_exchange *x)
+{
+    weir_wheel_timer_init(&x->retry_timer, on_pause_over);
+    x->candidate = pick(x);
+    if (x->candidate->provider->echo) {
+        note_attempt(x);
+        return WEIR_V_CONTINUE;
+    }
+    if (weir_attempt_next(x) == WEIR_EWAIT)
+        return WEIR_V_WAIT;
+    answer_failure(x, "attempts", "no attempt is allowed");
+    return WEIR_V_DONE;
+}

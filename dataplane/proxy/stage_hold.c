@@ -1,0 +1,60 @@
+/* stage_hold.c - can the call be paid? Holds its worst case against every budget that covers it,
+ * all or none, before anything leaves; a stream holds its input and a first piece of output. */
+#include "dataplane/proxy/answer.h"
+#include "dataplane/proxy/charge.h"
+#include "dataplane/proxy/shortage.h"
+#include "dataplane/proxy/worker.h"
+
+static int64_t most_output(const struct weir_exchange *x)
+{
+    int64_t most = 0;
+
+    for (size_t i = 0; i < x->candidate_count; i++)
+        if (x->candidates[i].max_output_tokens > most)
+            most = x->candidates[i].max_output_tokens;
+    return most;
+}
+
+static void on_admitted(void *arg, int rc, const struct weir_admit_failure *failure)
+{
+    struct weir_exchange *x = arg;
+
+    if (rc == WEIR_OK) {
+        x->held = true;
+        weir_pipeline_resume(x);
+        return;
+    }
+    weir_answer_shortage(x, failure);
+    weir_pipeline_finish(x);
+}
+
+enum weir_verdict weir_stage_hold(struct weir_exchange *x)
+{
+    struct weir_admit_part parts[WEIR_ADMIT_PARTS_MAX];
+    struct weir_admit_failure failure;
+    struct weir_err err;
+    int rc;
+
+    if (x->operation == WEIR_OP_COUNT_TOKENS)
+        return WEIR_V_CONTINUE;
+    if (weir_charges_collect(x, &err))
+        return weir_answer_error(x, &err);
+    x->held_output_tokens = most_output(x);
+    if (x->call.stream && x->held_output_tokens > WEIR_TRANCHE_TOKENS)
+        x->held_output_tokens = WEIR_TRANCHE_TOKENS;
+    for (size_t i = 0; i < x->charge_count; i++)
+        parts[i] = (struct weir_admit_part){
+            .budget = &x->charges[i].budget->conf,
+            .scope = x->charges[i].scope,
+            .amount = weir_charge_worst(x, i, x->held_output_tokens, true)};
+    rc = weir_holder_admit(x->worker->holder, weir_worker_now_ms(x->worker), parts,
+                           (unsigned)x->charge_count, on_admitted, x, &x->admission, &failure);
+    if (rc == WEIR_EWAIT)
+        return WEIR_V_WAIT;
+    if (rc == WEIR_EINVAL)
+        failure = (struct weir_admit_failure){.why = WEIR_REFUSED_EXHAUSTED, .resets_in_ms = -1};
+    if (rc != WEIR_OK)
+        return weir_answer_shortage(x, &failure);
+    x->held = true;
+    return WEIR_V_CONTINUE;
+}

@@ -1,0 +1,193 @@
+/* stage_identify.c - whose call is it, and which API does it speak?
+ *
+ * Runs before the body is read, so that nobody without a key can make the proxy take one. */
+#include "base/clock.h"
+#include "dataplane/proxy/answer.h"
+#include "dataplane/proxy/exchange.h"
+#include "dataplane/proxy/worker.h"
+
+struct path_row {
+    const char *path;
+    enum weir_http_method method;
+    enum weir_operation operation;
+    enum weir_dialect dialect;
+};
+
+/* Below /openai and /anthropic too, for clients that append their own path; some of those leave the
+ * version out. */
+static const struct path_row paths[] = {
+    {"/v1/chat/completions", WEIR_HTTP_POST, WEIR_OP_GENERATE, WEIR_DIALECT_OPENAI_CHAT},
+    {"/chat/completions", WEIR_HTTP_POST, WEIR_OP_GENERATE, WEIR_DIALECT_OPENAI_CHAT},
+    {"/v1/messages", WEIR_HTTP_POST, WEIR_OP_GENERATE, WEIR_DIALECT_ANTHROPIC_MESSAGES},
+    {"/v1/messages/count_tokens", WEIR_HTTP_POST, WEIR_OP_COUNT_TOKENS,
+     WEIR_DIALECT_ANTHROPIC_MESSAGES},
+    {"/v1/models", WEIR_HTTP_GET, WEIR_OP_MODELS, WEIR_DIALECT_OPENAI_CHAT},
+    {"/models", WEIR_HTTP_GET, WEIR_OP_MODELS, WEIR_DIALECT_OPENAI_CHAT},
+};
+
+static struct weir_str strip_prefix(struct weir_str path, enum weir_dialect *dialect)
+{
+    static const struct {
+        struct weir_str prefix;
+        enum weir_dialect dialect;
+    } prefixes[] = {{{"/openai", 7}, WEIR_DIALECT_OPENAI_CHAT},
+                    {{"/anthropic", 10}, WEIR_DIALECT_ANTHROPIC_MESSAGES}};
+
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
+        struct weir_str p = prefixes[i].prefix;
+
+        if (weir_str_starts(path, p) && path.n > p.n && path.p[p.n] == '/') {
+            *dialect = prefixes[i].dialect;
+            return (struct weir_str){path.p + p.n, path.n - p.n};
+        }
+    }
+    return path;
+}
+
+enum weir_dialect weir_dialect_of_request(const struct weir_http_req *req)
+{
+    enum weir_dialect dialect = WEIR_DIALECT_OPENAI_CHAT;
+    struct weir_str path = strip_prefix(weir_http_req_path(req), &dialect);
+
+    if (weir_http_req_header(req, WEIR_STR("anthropic-version")).p ||
+        weir_str_starts(path, WEIR_STR("/v1/messages")))
+        return WEIR_DIALECT_ANTHROPIC_MESSAGES;
+    return dialect;
+}
+
+/* WEIR_ENOTFOUND: no such path; WEIR_EINVAL: the path has another method. */
+static int classify(struct weir_exchange *x)
+{
+    enum weir_http_method method = weir_http_req_method(x->req);
+    enum weir_dialect ignored;
+    struct weir_str path = strip_prefix(weir_http_req_path(x->req), &ignored);
+
+    x->dialect = weir_dialect_of_request(x->req);
+    if (method == WEIR_HTTP_HEAD) {
+        /* Harnesses ask so whether anybody is there: neither a call nor an attack. */
+        x->operation = WEIR_OP_HELLO;
+        return WEIR_OK;
+    }
+    if (method == WEIR_HTTP_GET && weir_str_starts(path, WEIR_STR("/v1/models/"))) {
+        x->operation = WEIR_OP_MODELS;
+        return WEIR_OK;
+    }
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        if (!weir_str_is(path, paths[i].path))
+            continue;
+        if (paths[i].method != method)
+            return WEIR_EINVAL;
+        x->operation = paths[i].operation;
+        if (x->operation != WEIR_OP_MODELS)
+            x->dialect = paths[i].dialect;
+        return WEIR_OK;
+    }
+    return WEIR_ENOTFOUND;
+}
+
+static struct weir_str presented_key(const struct weir_http_req *req)
+{
+    static const struct weir_str names[] = {
+        {"x-api-key", 9}, {"api-key", 7}, {"x-goog-api-key", 14}};
+    /* Weir's own header leaves the usual ones free for a credential that passes through. */
+    struct weir_str key = weir_http_req_header(req, WEIR_STR("x-weir-key")), token, scheme;
+
+    if (key.n)
+        return key;
+    key = weir_http_req_header(req, WEIR_STR("authorization"));
+    scheme = weir_str_cut(key, ' ', &token);
+    if (token.p && weir_str_ieq(scheme, WEIR_STR("bearer")) && weir_str_trim(token).n)
+        return weir_str_trim(token);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        key = weir_http_req_header(req, names[i]);
+        if (key.n)
+            return key;
+    }
+    return WEIR_STR_NULL;
+}
+
+static enum weir_verdict refuse_key(struct weir_exchange *x, const char *code, const char *detail)
+{
+    if (weir_worker_auth_failed(x->worker))
+        return weir_answer_error(x, &(struct weir_err){.rc = WEIR_EAUTH,
+                                                       .http_status = 429,
+                                                       .code = "too_many_auth_failures",
+                                                       .detail = "Too many calls with wrong keys; "
+                                                                 "wait a second.",
+                                                       .retry_after_s = 1});
+    return weir_answer_error(
+        x,
+        &(struct weir_err){.rc = WEIR_EAUTH, .http_status = 401, .code = code, .detail = detail});
+}
+
+static enum weir_verdict find_caller(struct weir_exchange *x)
+{
+    struct weir_str presented = presented_key(x->req);
+
+    if (!presented.n)
+        return refuse_key(
+            x, "missing_api_key",
+            "No API key was sent. Set the key that Weir gave to this agent (`weir keys "
+            "create --agent NAME` makes one) as Authorization: Bearer or x-api-key.");
+    x->credential = presented;
+    x->key = weir_policy_find_key(x->policy, presented);
+    if (!x->key)
+        return refuse_key(
+            x, "invalid_api_key",
+            "Weir does not know this API key. It may be mistyped or revoked; provider "
+            "keys are not accepted here.");
+    if (x->key->expires_ms && x->key->expires_ms <= weir_wall_ms())
+        return refuse_key(x, "expired_api_key",
+                          "This API key has expired; `weir keys create` makes a new one.");
+    x->agent = x->key->agent;
+    if (x->agent->disabled)
+        return weir_answer_error(x, &(struct weir_err){.rc = WEIR_EAUTH,
+                                                       .http_status = 403,
+                                                       .code = "agent_disabled",
+                                                       .detail = "This agent is disabled by policy "
+                                                                 "(Agent spec.disabled)."});
+    if (!weir_worker_enter(x->worker, x))
+        return weir_answer_error(
+            x, &(struct weir_err){.rc = WEIR_ELIMIT,
+                                  .http_status = 429,
+                                  .code = "too_many_concurrent_calls",
+                                  .detail = "This agent has as many calls under way as its policy "
+                                            "allows (Agent spec.maxConcurrency).",
+                                  .retry_after_s = 1});
+    return WEIR_V_CONTINUE;
+}
+
+enum weir_verdict weir_stage_identify(struct weir_exchange *x)
+{
+    int rc = classify(x);
+
+    if (weir_http_req_header(x->req, WEIR_STR("upgrade")).p)
+        return weir_answer_error(
+            x, &(struct weir_err){.rc = WEIR_EUNSUPPORTED,
+                                  .http_status = 426,
+                                  .code = "upgrade_not_supported",
+                                  .detail = "WebSocket is not served here yet; use plain HTTP."});
+    if (rc == WEIR_OK && x->operation == WEIR_OP_HELLO)
+        return weir_answer_hello(x);
+    if (!x->policy)
+        return weir_answer_error(
+            x, &(struct weir_err){.rc = WEIR_ESTATE,
+                                  .http_status = 503,
+                                  .code = "no_policy",
+                                  .detail = "This proxy has no policy yet, so nothing may pass. Is "
+                                            "weir-control running, and does it accept the policy?",
+                                  .retry_after_s = 1});
+    if (rc == WEIR_EINVAL)
+        return weir_answer_error(x, &(struct weir_err){.rc = rc,
+                                                       .http_status = 405,
+                                                       .code = "method_not_allowed",
+                                                       .detail = "This path has another method."});
+    if (rc)
+        return weir_answer_error(
+            x, &(struct weir_err){.rc = rc,
+                                  .http_status = 404,
+                                  .code = "unknown_path",
+                                  .detail = "Weir serves /v1/chat/completions, /v1/messages, "
+                                            "/v1/messages/count_tokens and /v1/models."});
+    return find_caller(x);
+}

@@ -1,0 +1,195 @@
+/* stage_record.c - one record of the call, whatever came of it: for the ledger's reader, the access
+ * log, the metrics and the trace. Then the exchange lets go of what it held on to. */
+#include "base/clock.h"
+#include "dataplane/proxy/attempt.h"
+#include "dataplane/proxy/exchange.h"
+#include "dataplane/proxy/worker.h"
+
+static const char *operation_name(const struct weir_exchange *x)
+{
+    switch (x->operation) {
+    case WEIR_OP_GENERATE:
+        return x->dialect == WEIR_DIALECT_ANTHROPIC_MESSAGES ? "messages" : "chat";
+    case WEIR_OP_COUNT_TOKENS:
+        return "count_tokens";
+    case WEIR_OP_MODELS:
+        return "models";
+    case WEIR_OP_HELLO:
+    case WEIR_OP_UNKNOWN:
+        break;
+    }
+    return "other";
+}
+
+static int64_t since(const struct weir_exchange *x, int64_t us)
+{
+    return us ? us - x->started_us : 0;
+}
+
+static void fill_caller(const struct weir_exchange *x, struct weir_record *r)
+{
+    static const struct weir_str session_headers[] = {
+        {"x-claude-code-session-id", 24}, {"session_id", 10}, {"x-session-id", 12}};
+
+    r->user_agent = weir_http_req_header(x->req, WEIR_STR("user-agent"));
+    r->session = x->call.session;
+    for (size_t i = 0; i < sizeof session_headers / sizeof *session_headers && !r->session.n; i++)
+        r->session = weir_http_req_header(x->req, session_headers[i]);
+    if (!x->agent)
+        return;
+    r->ns = x->agent->ns;
+    r->agent = x->agent->name;
+    r->key = x->key->id;
+    r->project = x->agent->project;
+    r->team = x->agent->team;
+    r->environment = x->agent->environment;
+}
+
+static void fill_attempts(const struct weir_exchange *x, struct weir_record *r,
+                          struct weir_record_attempt *out)
+{
+    for (size_t i = 0; i < x->attempt_count; i++) {
+        const struct weir_attempt *a = &x->attempts[i];
+
+        out[i] = (struct weir_record_attempt){.provider = a->candidate->provider->name,
+                                              .model = a->candidate->model,
+                                              .error = weir_str_of(a->error),
+                                              .status = a->status,
+                                              .reused_connection = a->reused_connection,
+                                              .duration_us = a->ended_us - a->started_us,
+                                              .cost_nano_usd = a->cost_nano_usd};
+    }
+    r->attempts = out;
+    r->attempt_count = x->attempt_count;
+}
+
+static void fill_holds(const struct weir_exchange *x, struct weir_record *r,
+                       struct weir_record_hold *out)
+{
+    for (size_t i = 0; i < x->charge_count; i++) {
+        const struct weir_charge *c = &x->charges[i];
+        const struct weir_hold *h = &x->admission.holds[i];
+
+        out[i] = (struct weir_record_hold){
+            .budget = weir_str_of(c->budget->conf.id),
+            .scope = c->scope,
+            .lease = x->held ? weir_str_of(h->lease) : WEIR_STR_NULL,
+            .unit = c->budget->conf.unit == WEIR_UNIT_TOKENS     ? "tokens"
+                    : c->budget->conf.unit == WEIR_UNIT_REQUESTS ? "requests"
+                                                                 : NULL,
+            .held = x->held ? h->held : 0,
+            .settled = x->held ? h->settled : 0,
+            .refused = !x->held};
+    }
+    r->holds = out;
+    r->hold_count = x->charge_count;
+}
+
+static void fill_cost(const struct weir_exchange *x, struct weir_record *r)
+{
+    const struct weir_price *price = x->candidate ? x->candidate->price : NULL;
+    struct weir_cost cost;
+
+    r->cost_nano_usd = x->cost_nano_usd;
+    if (!x->sent || x->operation != WEIR_OP_GENERATE)
+        return;
+    r->usage = (struct weir_record_usage){.input_tokens = x->usage.input,
+                                          .output_tokens = x->usage.output,
+                                          .cache_read_tokens = x->usage.cache_read,
+                                          .cache_write_tokens = x->usage.cache_write,
+                                          .cache_write_1h_tokens = x->usage.cache_write_1h,
+                                          .reasoning_tokens = x->usage.reasoning,
+                                          .estimated = x->usage.estimated};
+    if (!price) {
+        r->price_source = "unknown";
+        return;
+    }
+    weir_price_cost(price, &x->usage, &cost);
+    for (size_t i = 0; i < cost.part_count && i < WEIR_RECORD_MAX_COST_PARTS; i++)
+        r->cost_parts[r->cost_part_count++] = (struct weir_record_cost_part){
+            cost.parts[i].kind, cost.parts[i].tokens, cost.parts[i].rate};
+    r->price_source = weir_price_builtin(price) ? "builtin" : "policy";
+}
+
+/* A run's calls are one trace even when the harness passes no context: then the call is its own. */
+static void fill_trace(struct weir_exchange *x, struct weir_record *r)
+{
+    struct weir_traceparent *t = WEIR_ARENA_NEW(x->arena, struct weir_traceparent);
+    char *span = weir_arena_alloc(x->arena, 17);
+    uint64_t random[2] = {weir_prng_next(&x->worker->prng), weir_prng_next(&x->worker->prng)};
+
+    if (weir_traceparent_parse(weir_http_req_header(x->req, WEIR_STR("traceparent")), t) == WEIR_OK)
+        r->parent_span_id = weir_str_of(t->span_id);
+    else
+        weir_hex(random, sizeof random, t->trace_id);
+    random[0] = weir_prng_next(&x->worker->prng);
+    weir_hex(random, 8, span);
+    r->trace_id = weir_str_of(t->trace_id);
+    r->span_id = (struct weir_str){span, 16};
+}
+
+static void fill_answer(const struct weir_exchange *x, struct weir_record *r)
+{
+    const struct weir_llm_seen *seen = x->tap ? weir_llm_tap_seen(x->tap) : NULL;
+
+    r->status = x->status;
+    r->outcome = x->outcome;
+    r->error_code = weir_str_of(x->error_code);
+    r->error_detail = weir_str_of(x->error_detail);
+    r->response_bytes = (int64_t)x->response_bytes;
+    if (!seen)
+        return;
+    r->served_model = seen->model;
+    r->finish_reason = seen->finish;
+    r->chunks = (int64_t)seen->events;
+    if (!r->error_detail.n && seen->error)
+        r->error_detail = seen->error_type;
+}
+
+static void fill_call(const struct weir_exchange *x, struct weir_record *r)
+{
+    int64_t now = weir_mono_us();
+
+    r->request_id = weir_str_of(x->id);
+    r->started_ms = x->started_wall_ms;
+    r->duration_us = now - x->started_us;
+    r->first_byte_us = since(x, x->first_byte_us);
+    r->first_token_us = since(x, x->first_token_us);
+    r->gateway_us = x->first_byte_us ? since(x, x->first_byte_us) - x->upstream_us : r->duration_us;
+    r->operation = operation_name(x);
+    r->dialect = weir_dialect_name(x->dialect);
+    r->requested_model = x->call.model;
+    r->stream = x->call.stream;
+    r->request_bytes = (int64_t)x->body.n;
+    if (x->route)
+        r->route = x->route->name;
+    if (x->candidate)
+        r->provider = x->candidate->provider->name;
+    if (x->policy)
+        r->policy_revision = weir_policy_revision(x->policy);
+}
+
+enum weir_verdict weir_stage_record(struct weir_exchange *x)
+{
+    struct weir_record_attempt attempts[WEIR_MAX_ATTEMPTS];
+    struct weir_record_hold holds[WEIR_ADMIT_PARTS_MAX];
+    struct weir_record r;
+
+    if (x->operation != WEIR_OP_HELLO) {
+        weir_record_init(&r);
+        fill_call(x, &r);
+        fill_caller(x, &r);
+        fill_trace(x, &r);
+        fill_answer(x, &r);
+        fill_cost(x, &r);
+        fill_attempts(x, &r, attempts);
+        fill_holds(x, &r, holds);
+        weir_recorder_add(x->worker->recorder, &r);
+        weir_worker_observe(x->worker, x, &r);
+    }
+    weir_worker_leave(x->worker, x);
+    weir_buf_fini(&x->held_back);
+    weir_policy_unref(x->policy);
+    x->policy = NULL;
+    return WEIR_V_CONTINUE;
+}

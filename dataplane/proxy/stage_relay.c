@@ -1,0 +1,362 @@
+/* stage_relay.c - the answer on its way to the client.
+ *
+ *   begin -> body ... -> end            upstream's events; or the echo provider's, made here
+ *
+ * An event stream is passed on in whole events as they come. Until the first content has passed,
+ * what came is held back, so that a provider that fails early can be replaced without a trace; from
+ * then on a failure ends the stream with the dialect's error event. Any other answer up to 256 KiB
+ * is sent in one piece when it is complete, with its cost in a header. The upstream is paused while
+ * the client is slow or an extension of the holds is awaited. */
+#include "dataplane/proxy/relay.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "dataplane/proxy/answer.h"
+#include "dataplane/proxy/attempt.h"
+#include "dataplane/proxy/charge.h"
+#include "dataplane/proxy/shortage.h"
+#include "dataplane/proxy/worker.h"
+
+/* ---- to the client ---- */
+
+static bool is_hop_by_hop(struct weir_str name)
+{
+    static const char *const names[] = {
+        "connection", "transfer-encoding", "content-length",   "keep-alive", "date",
+        "trailer",    "upgrade",           "proxy-connection", "set-cookie"};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (weir_str_ieq(name, weir_str_of(names[i])))
+            return true;
+    return name.n >= 7 && weir_str_ieq((struct weir_str){name.p, 7}, WEIR_STR("x-weir-"));
+}
+
+static void keep_head(struct weir_exchange *x, const struct weir_http_call_head *head)
+{
+    x->head =
+        weir_arena_alloc(x->arena, (head->header_count + WEIR_ANSWER_HEADERS) * sizeof *x->head);
+    x->head_count = 0;
+    for (size_t i = 0; i < head->header_count; i++)
+        if (!is_hop_by_hop(head->headers[i].name))
+            x->head[x->head_count++] =
+                (struct weir_http_header){weir_arena_copy(x->arena, head->headers[i].name),
+                                          weir_arena_copy(x->arena, head->headers[i].value)};
+}
+
+static void to_client(struct weir_exchange *x, struct weir_str bytes)
+{
+    if (bytes.n == 0)
+        return;
+    x->response_bytes += bytes.n;
+    if (weir_http_write(x->req, bytes.p, bytes.n) == WEIR_EAGAIN && !x->slow_client) {
+        x->slow_client = true;
+        if (x->upstream)
+            weir_http_call_pause(x->upstream);
+    }
+}
+
+/* The client gets its first byte: from here on no other target can take over. */
+static void begin_answer(struct weir_exchange *x)
+{
+    x->answered = true;
+    x->head_count += weir_answer_headers(x, false, x->head + x->head_count);
+    weir_http_start(x->req, (unsigned)x->status, x->head, x->head_count, -1);
+    to_client(x, weir_buf_str(&x->held_back));
+    weir_buf_fini(&x->held_back);
+}
+
+static void sink(void *arg, const char *p, size_t n)
+{
+    struct weir_exchange *x = arg;
+
+    if (x->answered) {
+        to_client(x, (struct weir_str){p, n});
+        return;
+    }
+    if (weir_buf_add(&x->held_back, p, n) == WEIR_OK)
+        return;
+    begin_answer(x);
+    to_client(x, (struct weir_str){p, n});
+}
+
+/* ---- staying within the holds ---- */
+
+static void resume_upstream(struct weir_exchange *x)
+{
+    if (x->upstream && !x->slow_client && !x->awaiting_hold)
+        weir_http_call_resume(x->upstream);
+}
+
+static void cut(struct weir_exchange *x)
+{
+    struct weir_buf tail;
+
+    weir_buf_init(&tail, 64 << 10);
+    if (!x->answered)
+        begin_answer(x);
+    if (weir_llm_tap_cut(x->tap, weir_shortage_notice(x, &x->shortage), &tail) == WEIR_OK)
+        to_client(x, weir_buf_str(&tail));
+    weir_buf_fini(&tail);
+    if (x->upstream)
+        weir_http_call_cancel(x->upstream);
+    x->upstream = NULL;
+    x->outcome = WEIR_OUTCOME_CUT;
+    x->error_code = "budget_exceeded";
+    weir_attempt_close(x, "cut", true);
+    weir_http_end(x->req);
+    weir_pipeline_finish(x);
+}
+
+static void on_extended(void *arg, int rc, const struct weir_admit_failure *failure);
+
+/* Asks for another tranche. The amount is what the worst case grows by, so that several tranches
+ * cost no more than one hold of the same size. */
+static void extend(struct weir_exchange *x)
+{
+    int64_t more[WEIR_ADMIT_PARTS_MAX], most = x->candidate->max_output_tokens;
+    int64_t next = x->held_output_tokens + x->held_output_tokens;
+    struct weir_admit_failure failure;
+    int rc;
+
+    if (next > most)
+        next = most;
+    for (size_t i = 0; i < x->charge_count; i++)
+        more[i] = weir_charge_worst(x, i, next, true) -
+                  weir_charge_worst(x, i, x->held_output_tokens, true);
+    x->next_output_tokens = next;
+    x->extending = true;
+    rc = weir_holder_extend(x->worker->holder, weir_worker_now_ms(x->worker), &x->admission, more,
+                            on_extended, x, &failure);
+    if (rc != WEIR_EWAIT)
+        on_extended(x, rc, &failure);
+}
+
+/* Every byte may be a token, so bytes bound what the provider has billed so far. */
+static bool beyond_hold(const struct weir_exchange *x)
+{
+    return weir_llm_tap_seen(x->tap)->output_bytes >= x->held_output_tokens &&
+           x->held_output_tokens < x->candidate->max_output_tokens;
+}
+
+static void watch_holds(struct weir_exchange *x)
+{
+    const struct weir_llm_seen *seen = weir_llm_tap_seen(x->tap);
+
+    if (x->charge_count == 0 || !x->event_stream || !x->held || seen->complete)
+        return;
+    if (!x->extending && !x->extension_refused &&
+        x->held_output_tokens < x->candidate->max_output_tokens &&
+        seen->output_bytes * 2 >= x->held_output_tokens)
+        extend(x);
+    if (!beyond_hold(x))
+        return;
+    if (x->extension_refused) {
+        cut(x);
+    } else if (x->extending && !x->awaiting_hold) {
+        x->awaiting_hold = true;
+        if (x->upstream)
+            weir_http_call_pause(x->upstream);
+    }
+}
+
+static void on_extended(void *arg, int rc, const struct weir_admit_failure *failure)
+{
+    struct weir_exchange *x = arg;
+    bool waited = x->awaiting_hold;
+
+    x->extending = false;
+    x->awaiting_hold = false;
+    if (rc == WEIR_OK) {
+        x->held_output_tokens = x->next_output_tokens;
+    } else {
+        x->extension_refused = true;
+        x->shortage = *failure;
+    }
+    if (!waited)
+        return;
+    if (rc == WEIR_OK)
+        resume_upstream(x);
+    else
+        cut(x);
+}
+
+/* ---- upstream's events ---- */
+
+void weir_relay_body(struct weir_exchange *x, const char *p, size_t n)
+{
+    int rc = weir_llm_tap_feed(x->tap, p, n, sink, x);
+    const struct weir_llm_seen *seen = weir_llm_tap_seen(x->tap);
+
+    if (rc) {
+        weir_relay_error(x, rc, "an event of its stream is larger than 1 MiB");
+        return;
+    }
+    if (!x->event_stream)
+        return;
+    if (seen->error && !x->answered) {
+        /* Overloaded, and said so inside the stream: as good as a status. */
+        weir_attempt_failed(x, "http", "an error event before any content", false);
+        return;
+    }
+    if (seen->content && x->first_token_us == 0)
+        x->first_token_us = weir_mono_us();
+    if (!x->answered && (seen->content || seen->complete))
+        begin_answer(x);
+    watch_holds(x);
+}
+
+static void send_whole(struct weir_exchange *x)
+{
+    x->answered = true;
+    x->head_count += weir_answer_headers(x, true, x->head + x->head_count);
+    x->response_bytes += x->held_back.n;
+    weir_http_respond(x->req, (unsigned)x->status, x->head, x->head_count,
+                      weir_buf_str(&x->held_back));
+}
+
+void weir_relay_end(struct weir_exchange *x)
+{
+    int rc = weir_llm_tap_end(x->tap, sink, x);
+
+    if (rc && x->event_stream) {
+        weir_relay_error(x, WEIR_ECLOSED, "its stream ended before it was complete");
+        return;
+    }
+    weir_attempt_close(x, x->status < 400 ? NULL : "http", true);
+    x->outcome = x->status < 400 ? WEIR_OUTCOME_OK : WEIR_OUTCOME_FAILED;
+    if (x->status >= 400)
+        x->error_code = "provider_error";
+    if (!x->answered && !x->event_stream) {
+        send_whole(x);
+    } else {
+        if (!x->answered)
+            begin_answer(x);
+        weir_http_end(x->req);
+    }
+    weir_pipeline_finish(x);
+}
+
+void weir_relay_error(struct weir_exchange *x, int rc, const char *cause)
+{
+    struct weir_buf tail;
+    struct weir_err err = {
+        .rc = rc,
+        .http_status = 502,
+        .code = "provider_failed",
+        .detail = weir_arena_printf(x->arena, "The provider's answer broke off: %s.", cause)};
+
+    if (!x->answered) {
+        weir_attempt_failed(x, weir_rc_name(rc), cause, true);
+        return;
+    }
+    if (x->upstream)
+        weir_http_call_cancel(x->upstream);
+    x->upstream = NULL;
+    weir_attempt_close(x, weir_rc_name(rc), true);
+    x->outcome = WEIR_OUTCOME_FAILED;
+    x->error_code = err.code;
+    x->error_detail = err.detail;
+    if (!x->event_stream) {
+        weir_http_abort(x->req); /* half a document must not look like a whole one */
+        weir_pipeline_finish(x);
+        return;
+    }
+    weir_buf_init(&tail, 16384);
+    weir_llm_stream_fail(x->dialect, &err, weir_str_of(x->id), &tail);
+    to_client(x, weir_buf_str(&tail));
+    weir_buf_fini(&tail);
+    weir_http_end(x->req);
+    weir_pipeline_finish(x);
+}
+
+/* ---- the built-in provider ---- */
+
+static void pump_echo(struct weir_exchange *x)
+{
+    struct weir_buf event;
+
+    weir_buf_init(&event, 1 << 20);
+    while (!x->slow_client && weir_pipeline_is_open(x)) {
+        weir_buf_clear(&event);
+        if (weir_llm_echo_next(x->echo, &event) != WEIR_OK) {
+            weir_relay_end(x);
+            break;
+        }
+        weir_relay_body(x, event.p, event.n);
+    }
+    weir_buf_fini(&event);
+}
+
+static void begin_echo(struct weir_exchange *x)
+{
+    static const struct weir_http_header json = {{"content-type", 12}, {"application/json", 16}};
+    static const struct weir_http_header sse = {{"content-type", 12}, {"text/event-stream", 17}};
+    struct weir_llm_echo_conf conf = {.call = &x->call,
+                                      .body = x->body,
+                                      .id = weir_prng_next(&x->worker->prng),
+                                      .created_s = x->started_wall_ms / 1000};
+
+    x->status = 200;
+    x->event_stream = x->call.stream;
+    x->head = weir_arena_alloc(x->arena, (1 + WEIR_ANSWER_HEADERS) * sizeof *x->head);
+    x->head[0] = x->event_stream ? sse : json;
+    x->head_count = 1;
+    x->echo = weir_llm_echo_create(x->arena, &conf);
+}
+
+static void answer_echo(struct weir_exchange *x)
+{
+    struct weir_buf body;
+
+    if (x->event_stream) {
+        pump_echo(x);
+        return;
+    }
+    weir_buf_init(&body, 64 << 20);
+    weir_llm_echo_body(x->echo, &body);
+    weir_relay_body(x, body.p, body.n);
+    weir_buf_fini(&body);
+    weir_relay_end(x);
+}
+
+void weir_relay_writable(struct weir_exchange *x)
+{
+    x->slow_client = false;
+    if (x->echo)
+        pump_echo(x);
+    else
+        resume_upstream(x);
+}
+
+/* ---- the stage ---- */
+
+static bool is_event_stream(const struct weir_http_call_head *head)
+{
+    for (size_t i = 0; i < head->header_count; i++)
+        if (weir_str_ieq(head->headers[i].name, WEIR_STR("content-type")))
+            return head->headers[i].value.n >= 17 &&
+                   weir_str_ieq((struct weir_str){head->headers[i].value.p, 17},
+                                WEIR_STR("text/event-stream"));
+    return false;
+}
+
+enum weir_verdict weir_stage_relay(struct weir_exchange *x)
+{
+    x->relaying = true;
+    weir_buf_init(&x->held_back, WEIR_MAX_WHOLE_BYTES);
+    if (x->candidate->provider->echo) {
+        begin_echo(x);
+    } else {
+        x->status = x->response->status;
+        x->event_stream = is_event_stream(x->response) && x->status < 300;
+        keep_head(x, x->response);
+    }
+    x->tap = weir_llm_tap_create(
+        x->arena, &(struct weir_llm_tap_conf){.dialect = x->dialect,
+                                              .event_stream = x->event_stream,
+                                              .hide_usage = !x->call.asks_usage,
+                                              .input_estimate = x->call.input_estimate});
+    if (x->echo)
+        answer_echo(x);
+    return WEIR_V_WAIT;
+}

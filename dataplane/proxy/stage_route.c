@@ -1,0 +1,170 @@
+/* stage_route.c - where can this call go? Picks the route and lists its targets in order.
+ *
+ * A target is left out when it can't serve the call: another dialect, a model that it doesn't list,
+ * a credential that has not arrived. Within a group targets are drawn by weight; a target of weight
+ * 0 comes last. */
+#include "base/rand.h"
+#include "dataplane/proxy/answer.h"
+#include "dataplane/proxy/worker.h"
+
+/* What a call may produce when nobody says: neither it, nor the provider, nor a price list. */
+enum { DEFAULT_MAX_OUTPUT_TOKENS = 32768 };
+
+/* How exactly a route names a model: its exact name, the longest pattern, or nothing at all. */
+static size_t exactness(const Weir__V1__RouteSpec *spec, struct weir_str model, bool *matches)
+{
+    size_t best = 0;
+
+    *matches = spec->n_models == 0;
+    for (size_t i = 0; i < spec->n_models; i++) {
+        struct weir_str pattern = weir_str_of(spec->models[i]);
+        size_t value = weir_str_eq(pattern, model) ? SIZE_MAX : pattern.n;
+
+        if (!weir_str_glob(pattern, model))
+            continue;
+        *matches = true;
+        best = value > best ? value : best;
+    }
+    return best;
+}
+
+static bool headers_match(const Weir__V1__RouteSpec *spec, const struct weir_http_req *req)
+{
+    for (size_t i = 0; i < spec->n_headers; i++) {
+        const Weir__V1__HeaderMatch *h = spec->headers[i];
+        struct weir_str value = weir_http_req_header(req, weir_str_of(h->name));
+
+        if (!value.p || !weir_str_glob(h->value ? weir_str_of(h->value) : WEIR_STR("*"), value))
+            return false;
+    }
+    return true;
+}
+
+static const struct weir_policy_route *pick_route(const struct weir_exchange *x)
+{
+    const struct weir_policy_route *r, *best = NULL;
+    size_t best_exact = 0;
+
+    for (size_t i = 0; (r = weir_policy_route(x->policy, i)); i++) {
+        bool matches;
+        size_t exact = exactness(r->spec, x->call.model, &matches);
+
+        if (best && r->priority < best->priority)
+            break; /* they are sorted */
+        if (!matches || (best && exact <= best_exact) || !headers_match(r->spec, x->req) ||
+            !weir_policy_selects(r->spec->callers, x->agent, x->call.model, NULL))
+            continue;
+        best = r;
+        best_exact = exact;
+    }
+    return best;
+}
+
+static int64_t output_limit(const struct weir_exchange *x, const struct weir_candidate *c,
+                            const struct weir_policy_model *m)
+{
+    int64_t limit = DEFAULT_MAX_OUTPUT_TOKENS, choices = x->call.n > 0 ? x->call.n : 1;
+
+    if (x->call.max_output_tokens >= 0)
+        limit = x->call.max_output_tokens;
+    else if (m && m->max_output_tokens)
+        limit = m->max_output_tokens;
+    else if (c->price && weir_price_max_output(c->price) > 0)
+        limit = weir_price_max_output(c->price);
+    return limit > WEIR_AMOUNT_MAX / choices ? WEIR_AMOUNT_MAX : limit * choices;
+}
+
+static bool make_candidate(struct weir_exchange *x, const struct weir_policy_target *t,
+                           struct weir_candidate *out)
+{
+    const struct weir_policy_provider *p = t->provider;
+    struct weir_str name = t->model.n ? t->model : x->call.model;
+    const struct weir_policy_model *m = weir_policy_model(p, name);
+
+    if (p->unavailable || (p->model_count && !m) || (!p->echo && p->dialect != x->dialect) ||
+        (p->echo && x->operation != WEIR_OP_GENERATE))
+        return false;
+    *out = (struct weir_candidate){
+        .provider = p, .model = m ? m->upstream : name, .weight = t->weight};
+    out->price = weir_prices_find(weir_policy_prices(x->policy), p->name, out->model);
+    out->max_output_tokens = output_limit(x, out, m);
+    return true;
+}
+
+/* Orders one group by drawing without putting back. */
+static void draw(struct weir_prng *prng, struct weir_candidate *c, size_t n)
+{
+    for (size_t i = 0; i + 1 < n; i++) {
+        uint64_t total = 0, at;
+        size_t pick = i;
+        struct weir_candidate taken;
+
+        for (size_t k = i; k < n; k++)
+            total += (uint64_t)c[k].weight;
+        if (total == 0)
+            return;
+        at = weir_prng_below(prng, total);
+        while (at >= (uint64_t)c[pick].weight)
+            at -= (uint64_t)c[pick++].weight;
+        taken = c[pick];
+        c[pick] = c[i];
+        c[i] = taken;
+    }
+}
+
+static void list_candidates(struct weir_exchange *x)
+{
+    x->candidates = weir_arena_alloc(x->arena, WEIR_MAX_CANDIDATES * sizeof *x->candidates);
+    for (size_t g = 0; g < x->route->group_count; g++) {
+        const struct weir_policy_group *group = &x->route->groups[g];
+        size_t first = x->candidate_count;
+
+        for (size_t i = 0; i < group->target_count && x->candidate_count < WEIR_MAX_CANDIDATES;
+             i++) {
+            struct weir_candidate *c = &x->candidates[x->candidate_count];
+
+            if (!make_candidate(x, &group->targets[i], c))
+                continue;
+            c->group = g;
+            x->candidate_count++;
+        }
+        draw(&x->worker->prng, x->candidates + first, x->candidate_count - first);
+    }
+}
+
+static enum weir_verdict refuse_model(struct weir_exchange *x, const char *code, const char *why)
+{
+    const char *detail =
+        weir_arena_printf(x->arena, "The model '%.*s' %s", WEIR_STR_ARG(x->call.model), why);
+
+    return weir_answer_error(
+        x, &(struct weir_err){
+               .rc = WEIR_ENOTFOUND, .http_status = 404, .code = code, .detail = detail});
+}
+
+enum weir_verdict weir_stage_route(struct weir_exchange *x)
+{
+    if (!weir_policy_agent_may(x->agent, x->call.model)) {
+        const char *detail = weir_arena_printf(
+            x->arena, "The agent '%.*s' may not use the model '%.*s' (Agent spec.models).",
+            WEIR_STR_ARG(x->agent->name), WEIR_STR_ARG(x->call.model));
+
+        return weir_answer_error(x, &(struct weir_err){.rc = WEIR_EAUTH,
+                                                       .http_status = 403,
+                                                       .code = "model_not_allowed",
+                                                       .detail = detail});
+    }
+    x->route = pick_route(x);
+    if (!x->route)
+        return refuse_model(x, "model_not_found",
+                            "matches no route of the policy that is in force; GET /v1/models lists "
+                            "what this key may use.");
+    list_candidates(x);
+    if (x->candidate_count == 0)
+        return refuse_model(
+            x, "no_target",
+            "has a route, but none of its providers serves it in this API: another "
+            "dialect (translation is not supported yet), another list of models, or "
+            "a credential that has not arrived.");
+    return WEIR_V_CONTINUE;
+}

@@ -1,0 +1,27 @@
+/* stage_settle.c - holds become spend. Each counter gets what the attempts used that it covers; a
+ * hold is given back whole only when nothing left the proxy. */
+#include "dataplane/proxy/attempt.h"
+#include "dataplane/proxy/exchange.h"
+#include "dataplane/proxy/worker.h"
+
+enum weir_verdict weir_stage_settle(struct weir_exchange *x)
+{
+    int64_t actual[WEIR_ADMIT_PARTS_MAX], now = weir_worker_now_ms(x->worker);
+
+    weir_attempt_close(x, "cancelled", true);
+    if (!x->held)
+        return WEIR_V_CONTINUE;
+    if (!x->sent) {
+        weir_holder_release(x->worker->holder, now, &x->admission);
+        return WEIR_V_CONTINUE;
+    }
+    for (size_t i = 0; i < x->charge_count; i++) {
+        actual[i] = x->charges[i].spent;
+        /* Spent at least what is known, and the whole hold where policy wants it for a guess. */
+        if (x->usage.estimated && x->charges[i].budget->charge_hold &&
+            x->admission.holds[i].held > actual[i])
+            actual[i] = x->admission.holds[i].held;
+    }
+    weir_holder_settle(x->worker->holder, now, &x->admission, actual);
+    return WEIR_V_CONTINUE;
+}

@@ -1,0 +1,46 @@
+/* Requests of either dialect: what is read and edited is still a body of the same dialect that says
+ * what the edits say. */
+#include <stdlib.h>
+
+#include "data/json_scan.h"
+#include "dataplane/llm/llm.h"
+
+static void check(enum weir_dialect d, struct weir_str body)
+{
+    struct weir_arena *a = weir_arena_create(NULL);
+    struct weir_llm_edits edits = {WEIR_STR("a\"b"), true, 17};
+    struct weir_llm_call call, again;
+    struct weir_llm_pieces pieces;
+    struct weir_err err;
+    struct weir_buf b;
+
+    if (weir_llm_decode(d, body, a, &call, &err) != WEIR_OK) {
+        WEIR_ASSERT(err.http_status == 400 && err.detail);
+        weir_arena_destroy(a);
+        return;
+    }
+    WEIR_ASSERT(weir_json_check(body, NULL) == WEIR_OK);
+    WEIR_ASSERT(call.input_bound >= call.input_estimate / 2 && call.n >= 1);
+    weir_llm_edit(&call, body, &edits, a, &pieces);
+    weir_buf_init(&b, body.n + 1024);
+    for (size_t i = 0; i < pieces.count; i++)
+        weir_buf_adds(&b, pieces.piece[i]);
+    WEIR_ASSERT(b.n == pieces.bytes);
+    WEIR_ASSERT(weir_llm_decode(d, weir_buf_str(&b), a, &again, &err) == WEIR_OK);
+    WEIR_ASSERT(weir_str_is(again.model, "a\"b"));
+    WEIR_ASSERT(again.max_output_tokens >= 0 && again.max_output_tokens <= 17);
+    WEIR_ASSERT(again.messages == call.messages && again.stream == call.stream);
+    if (call.stream && d == WEIR_DIALECT_OPENAI_CHAT)
+        WEIR_ASSERT(again.asks_usage);
+    weir_buf_fini(&b);
+    weir_arena_destroy(a);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
+{
+    check(WEIR_DIALECT_OPENAI_CHAT, (struct weir_str){(const char *)p, n});
+    check(WEIR_DIALECT_ANTHROPIC_MESSAGES, (struct weir_str){(const char *)p, n});
+    return 0;
+}

@@ -1,0 +1,44 @@
+// The setting that most tests share: a mock provider over TLS, and Weir in front of it.
+import OpenAI from "openai";
+import Anthropic from "@anthropic-ai/sdk";
+import { Mock } from "./mock.mjs";
+import { Weir, agent, budget, CALLER_KEY, prices, provider, route, testTls, until } from "./weir.mjs";
+
+// plan: what the mock answers, per call. budgets: YAML of Budget objects. more: further YAML.
+export async function setting(t, { plan, budgets = "", more = "", agentExtra = "", routeExtra = "", proxies = 1, proxyArgs, tls = true } = {}) {
+  const files = testTls();
+  const mock = await new Mock({ tls: tls && files.options, plan }).start();
+  t.after(() => mock.stop());
+  const caFile = tls ? files.caFile : undefined;
+  const policy = prices + agent("tester", { extra: agentExtra }) + provider("oa", "openai", mock.url, { caFile }) + provider("an", "anthropic", mock.url, { caFile })
+    + route("all", [["oa", "an"]], routeExtra) + budgets + more;
+  const weir = await Weir.start(t, { policy, proxies, proxyArgs });
+  return { mock, weir, policy, ...clients(weir.url) };
+}
+
+export const clients = (url, apiKey = CALLER_KEY) => ({
+  openai: new OpenAI({ baseURL: `${url}/v1`, apiKey, maxRetries: 0 }),
+  anthropic: new Anthropic({ baseURL: url, apiKey, maxRetries: 0 }),
+});
+
+export const chat = (extra = {}) => ({ model: "mock-small", max_tokens: 100, messages: [{ role: "user", content: "How high is the dam?" }], ...extra });
+
+// What the ledger has settled for a budget, once `calls` records have arrived and no hold is open.
+export async function settled(weir, name, expected) {
+  return until(async () => {
+    const b = (await weir.api("/budgets")).budgets.find((x) => x.name === name || x.budget === `default/${name}` || x.id === `default/${name}`);
+    if (!b) return false;
+    const value = BigInt(b.settled ?? b.windows?.[0]?.settled ?? 0);
+    return expected === undefined || value === BigInt(expected) ? { value, budget: b } : false;
+  }, `budget ${name} to settle at ${expected}`);
+}
+
+// The records of the calls, newest first, once there are n of them.
+export async function records(weir, n) {
+  return until(async () => {
+    const { calls } = await weir.api("/calls?limit=500");
+    return calls.length >= n ? calls : false;
+  }, `${n} records`);
+}
+
+export { CALLER_KEY, Mock, Weir, agent, budget, prices, provider, route, testTls, until };

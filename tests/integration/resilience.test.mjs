@@ -1,0 +1,106 @@
+// The control plane or a proxy dies under load: no failed call, no lost or doubled record, a right ledger. Cases O-02, O-03.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { budget, chat, records, setting, settled, until } from "./lib/setup.mjs";
+
+const outcome = (p) => p.then(() => "ok", (e) => e);
+
+function load(openai, width) {
+  const state = { running: true, ok: 0, bad: [] };
+  state.done = Promise.all(Array.from({ length: width }, async (_, i) => {
+    for (let n = 0; state.running; n++) {
+      const stream = (i + n) % 2 === 0;
+      const r = await outcome(openai.chat.completions.create(chat({ stream })).then(async (s) => { if (stream) for await (const _e of s); }));
+      if (r === "ok") state.ok++;
+      else state.bad.push(String(r));
+    }
+  }));
+  state.stop = async () => { state.running = false; await state.done; };
+  return state;
+}
+
+test("O-02: control plane killed and restarted under load: no failed call, no lost or doubled record, ledger exact", async (t) => {
+  const { mock, weir, openai } = await setting(t, { budgets: budget("money", "{usd: 100}") });
+  const l = load(openai, 8);
+  await until(() => l.ok > 50, "calls before");
+  weir.control.child.kill("SIGKILL");
+  await weir.control.exited;
+  const at = l.ok;
+  await until(() => l.ok > at + 100, "calls without a control plane");
+  await weir.startControl();
+  const back = l.ok;
+  await until(() => l.ok > back + 50, "calls after");
+  await l.stop();
+  assert.deepEqual(l.bad, []);
+  await settled(weir, "money", mock.bill);
+  const spend = await until(async () => {
+    const s = await weir.api("/spend?by=agent&since=1d");
+    return (s.rows ?? s.spend)[0]?.calls === l.ok ? s : false;
+  }, `${l.ok} records, each once`);
+  assert.equal(BigInt((spend.rows ?? spend.spend)[0].cost_nano_usd), mock.bill);
+});
+
+test("a proxy starts with the last good policy while the control plane is away, and is ready", async (t) => {
+  const { weir, openai } = await setting(t);
+  await openai.chat.completions.create(chat());
+  await weir.control.stop("SIGKILL");
+  await weir.proxies[0].proc.stop();
+  await weir.startProxy(0);
+  assert.equal(await outcome(openai.chat.completions.create(chat())), "ok");
+});
+
+test("a damaged last good policy is ignored with a log line, not used", async (t) => {
+  const { weir } = await setting(t);
+  await weir.control.stop("SIGKILL");
+  await weir.proxies[0].proc.stop();
+  const state = weir.proxies[0].state;
+  const file = fs.readdirSync(state).map((f) => path.join(state, f)).find((f) => /policy|good/.test(f) && fs.statSync(f).isFile());
+  const bytes = fs.readFileSync(file);
+  bytes[bytes.length >> 1] ^= 1;
+  fs.writeFileSync(file, bytes);
+  const p = await weir.startProxy(0, { wait: false });
+  await until(async () => (await fetch(`${p.admin}/healthz`)).ok, "the proxy to live");
+  assert.equal((await fetch(`${p.admin}/readyz`)).status, 503);
+  await until(() => /damaged|checksum|corrupt/i.test(p.proc.output), "the log line");
+});
+
+test("a proxy killed under load: the ledger is right after recovery, every answered call is recorded once", async (t) => {
+  const { mock, weir, openai } = await setting(t, { budgets: budget("calls", "{requests: 1000000}") });
+  const l = load(openai, 8);
+  await until(() => l.ok > 100, "calls");
+  weir.proxies[0].proc.child.kill("SIGKILL");
+  await l.stop();
+  await weir.startProxy(0);
+  // A call whose end the proxy did not see is charged as held: one, like any call.
+  await until(async () => {
+    const { value } = await settled(weir, "calls");
+    return value >= BigInt(l.ok) && value <= BigInt(mock.calls.length);
+  }, "the ledger to cover all answered calls and none that never left");
+  assert.equal(await outcome(openai.chat.completions.create(chat())), "ok");
+  assert.ok((await records(weir, 1)).length > 0);
+});
+
+test("SIGTERM drains: an open stream ends whole, new connections are refused, the process ends with 0", async (t) => {
+  let release;
+  const { weir, openai } = await setting(t, { plan: () => ({ tokens: 12, holdAfter: [6, new Promise((r) => (release = r))] }) });
+  const stream = await openai.chat.completions.create(chat({ stream: true }));
+  let text = "";
+  const it = stream[Symbol.asyncIterator]();
+  await it.next();
+  weir.proxies[0].proc.child.kill("SIGTERM");
+  await until(async () => { try { await fetch(`${weir.url}/healthz`, { headers: { connection: "close" } }); return false; } catch { return true; } }, "the listener to close");
+  release();
+  for (let r = await it.next(); !r.done; r = await it.next()) text += r.value.choices[0]?.delta.content ?? "";
+  assert.equal(text, "lor ".repeat(12));
+  const { code } = await weir.proxies[0].proc.exited;
+  assert.equal(code, 0, weir.proxies[0].proc.output.slice(-2000));
+});
+
+test("two workers share nothing and still keep one budget", async (t) => {
+  const { mock, openai } = await setting(t, { budgets: budget("calls", "{requests: 10}"), proxyArgs: ["--workers", "2"] });
+  const results = await Promise.all(Array.from({ length: 40 }, () => outcome(openai.chat.completions.create(chat()))));
+  assert.equal(results.filter((r) => r === "ok").length, 10);
+  assert.equal(mock.calls.length, 10);
+});

@@ -1,0 +1,395 @@
+/* One holder, spoken to by hand as the ledger would. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "dataplane/budget/holder.h"
+#include "weir/v1/ledger.pb-c.h"
+
+#define TEAM "default/team"
+
+struct bench {
+    struct weir_holder *h;
+    int64_t now;
+    int asks, hellos, finals, reports, heartbeats;
+    uint64_t seq;
+    int64_t need, returned, settled, held;
+};
+
+struct call {
+    struct weir_admission adm;
+    struct weir_admit_failure failure;
+    int rc, resumed;
+};
+
+static const struct weir_budget_conf TEAM_CONF = {
+    .id = TEAM, .unit = WEIR_UNIT_TOKENS, .mode = WEIR_MODE_HARD, .limit = 1000};
+
+static void on_up(void *arg, const Weir__V1__BudgetUp *up)
+{
+    struct bench *b = arg;
+
+    b->hellos += up->hello != NULL;
+    b->heartbeats += up->heartbeat;
+    for (size_t i = 0; i < up->n_asks; i++) {
+        b->asks++;
+        b->seq = up->asks[i]->seq;
+        b->need = up->asks[i]->need;
+    }
+    for (size_t i = 0; i < up->n_reports; i++) {
+        b->reports++;
+        b->finals += up->reports[i]->final;
+        b->returned = up->reports[i]->returned;
+        b->settled = up->reports[i]->settled;
+        b->held = up->reports[i]->held;
+    }
+}
+
+static int setup(void **state)
+{
+    struct bench *b = calloc(1, sizeof *b);
+    struct weir_holder_options o = {.node = "node", .incarnation = "i1", .send = on_up, .arg = b};
+
+    b->now = 1000000;
+    b->h = weir_holder_create(&o, b->now);
+    weir_holder_on_connected(b->h, b->now);
+    *state = b;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct bench *b = *state;
+
+    weir_holder_destroy(b->h);
+    free(b);
+    return 0;
+}
+
+static void grant(struct bench *b, const char *lease, int64_t granted, int64_t ends_in_ms)
+{
+    Weir__V1__BudgetDown down = WEIR__V1__BUDGET_DOWN__INIT;
+    Weir__V1__LeaseGrant g = WEIR__V1__LEASE_GRANT__INIT, *list[] = {&g};
+
+    g.lease = (char *)lease;
+    g.budget = (char *)TEAM;
+    g.scope = (char *)"";
+    g.has_seq = g.has_granted = g.has_windowendsinms = g.has_remaining = true;
+    g.seq = b->seq;
+    g.granted = granted;
+    g.windowendsinms = ends_in_ms;
+    g.remaining = 1000 - granted;
+    down.grants = list;
+    down.n_grants = 1;
+    weir_holder_on_down(b->h, b->now, &down);
+}
+
+static void refuse(struct bench *b, int64_t remaining, bool retry)
+{
+    Weir__V1__BudgetDown down = WEIR__V1__BUDGET_DOWN__INIT;
+    Weir__V1__LeaseRefusal r = WEIR__V1__LEASE_REFUSAL__INIT, *list[] = {&r};
+
+    r.budget = (char *)TEAM;
+    r.scope = (char *)"";
+    r.has_seq = r.has_remaining = r.has_retry = r.has_resetsinms = true;
+    r.seq = b->seq;
+    r.remaining = remaining;
+    r.retry = retry;
+    r.resetsinms = 30000;
+    down.refusals = list;
+    down.n_refusals = 1;
+    weir_holder_on_down(b->h, b->now, &down);
+}
+
+static void closed(struct bench *b, const char *lease)
+{
+    Weir__V1__BudgetDown down = WEIR__V1__BUDGET_DOWN__INIT;
+    Weir__V1__LeaseClosed c = WEIR__V1__LEASE_CLOSED__INIT, *list[] = {&c};
+
+    c.lease = (char *)lease;
+    down.closed = list;
+    down.n_closed = 1;
+    weir_holder_on_down(b->h, b->now, &down);
+}
+
+static void on_answer(void *arg, int rc, const struct weir_admit_failure *failure)
+{
+    struct call *c = arg;
+
+    c->rc = rc;
+    c->resumed++;
+    if (failure)
+        c->failure = *failure;
+}
+
+static int admit(struct bench *b, struct call *c, int64_t amount)
+{
+    struct weir_admit_part part = {.budget = &TEAM_CONF, .scope = WEIR_STR(""), .amount = amount};
+
+    memset(c, 0, sizeof *c);
+    c->rc = weir_holder_admit(b->h, b->now, &part, 1, on_answer, c, &c->adm, &c->failure);
+    return c->rc;
+}
+
+static void settle(struct bench *b, struct call *c, int64_t actual)
+{
+    weir_holder_settle(b->h, b->now, &c->adm, &actual);
+}
+
+static void pass(struct bench *b, int64_t ms)
+{
+    for (int64_t until = b->now + ms; b->now < until;) {
+        b->now += 200;
+        weir_holder_tick(b->h, b->now);
+    }
+}
+
+static void a_call_waits_for_its_lease_and_resumes_once(void **state)
+{
+    struct bench *b = *state;
+    struct call c;
+
+    assert_int_equal(admit(b, &c, 100), WEIR_EWAIT);
+    assert_int_equal(b->asks, 1);
+    assert_int_equal(b->need, 100);
+    grant(b, "led-1", 100, -1);
+    assert_int_equal(c.resumed, 1);
+    assert_int_equal(c.rc, WEIR_OK);
+    assert_string_equal(c.adm.holds[0].lease, "led-1");
+    grant(b, "led-1", 100, -1);
+    assert_int_equal(c.resumed, 1);
+    settle(b, &c, 60);
+    pass(b, 200);
+    assert_int_equal(b->settled, 60);
+}
+
+static void b_04_a_call_is_charged_once_however_often_it_is_settled(void **state)
+{
+    struct bench *b = *state;
+    struct call c;
+
+    (void)admit(b, &c, 100);
+    grant(b, "led-1", 100, -1);
+    settle(b, &c, 60);
+    settle(b, &c, 60);
+    weir_holder_release(b->h, b->now, &c.adm);
+    settle(b, &c, 100);
+    pass(b, 200);
+    assert_int_equal(b->settled, 60);
+    assert_int_equal(b->held, 0);
+}
+
+static void waiting_calls_are_served_in_order(void **state)
+{
+    struct bench *b = *state;
+    struct call big, small;
+
+    assert_int_equal(admit(b, &big, 100), WEIR_EWAIT);
+    assert_int_equal(admit(b, &small, 10), WEIR_EWAIT);
+    grant(b, "led-1", 50, -1); /* enough for the small one, but the big one came first */
+    assert_int_equal(big.resumed + small.resumed, 0);
+    grant(b, "led-1", 110, -1);
+    assert_int_equal(big.resumed, 1);
+    assert_int_equal(small.resumed, 1);
+}
+
+static void a_refusal_ends_the_wait_and_says_when_it_resets(void **state)
+{
+    struct bench *b = *state;
+    struct call c, again;
+
+    (void)admit(b, &c, 100);
+    refuse(b, 40, false);
+    assert_int_equal(c.rc, WEIR_ELIMIT);
+    assert_int_equal(c.failure.remaining, 40);
+    assert_int_equal(c.failure.resets_in_ms, 30000);
+    assert_int_equal(admit(b, &again, 100), WEIR_ELIMIT); /* believed for a moment */
+    b->now += 300;
+    assert_int_equal(admit(b, &again, 100), WEIR_EWAIT);
+}
+
+static void ask_again_is_not_used_up(void **state)
+{
+    struct bench *b = *state;
+    struct call c;
+
+    (void)admit(b, &c, 100);
+    refuse(b, 0, true);
+    assert_int_equal(c.resumed, 0);
+    pass(b, 400);
+    assert_int_equal(b->asks, 2);
+    grant(b, "led-1", 100, -1);
+    assert_int_equal(c.rc, WEIR_OK);
+}
+
+static void without_an_answer_the_wait_ends(void **state)
+{
+    struct bench *b = *state;
+    struct call c;
+
+    (void)admit(b, &c, 100);
+    pass(b, 2200);
+    assert_int_equal(c.resumed, 1);
+    assert_int_equal(c.rc, WEIR_ETIMEOUT);
+    assert_int_equal(c.failure.why, WEIR_REFUSED_NO_LEASE);
+    assert_true(b->asks >= 2); /* the first one was taken for lost */
+}
+
+static void a_cancelled_wait_never_resumes(void **state)
+{
+    struct bench *b = *state;
+    struct call c;
+
+    (void)admit(b, &c, 100);
+    weir_holder_cancel(b->h, &c.adm);
+    grant(b, "led-1", 100, -1);
+    pass(b, 3000);
+    assert_int_equal(c.resumed, 0);
+}
+
+static void a_late_grant_of_a_closed_lease_is_not_taken_up(void **state)
+{
+    struct bench *b = *state;
+    struct call c;
+
+    (void)admit(b, &c, 100);
+    grant(b, "led-5", 100, 1000);
+    settle(b, &c, 100);
+    pass(b, 1200); /* the window is over */
+    assert_true(b->finals > 0);
+    closed(b, "led-5");
+    assert_int_equal(admit(b, &c, 100), WEIR_EWAIT);
+    grant(b, "led-5", 200, -1); /* a repeated one */
+    grant(b, "led-4", 200, -1); /* one that was long under way */
+    assert_int_equal(c.resumed, 0);
+    grant(b, "led-6", 100, -1);
+    assert_int_equal(c.resumed, 1);
+}
+
+static void past_its_use_by_a_lease_takes_no_new_holds_but_settles(void **state)
+{
+    struct bench *b = *state;
+    struct call c, d;
+
+    (void)admit(b, &c, 100);
+    grant(b, "led-1", 500, -1);
+    b->now += WEIR_LEASE_USE_FOR_MS;
+    assert_int_equal(admit(b, &d, 100), WEIR_EWAIT);
+    weir_holder_cancel(b->h, &d.adm);
+    settle(b, &c, 70);
+    weir_holder_tick(b->h, b->now);
+    assert_int_equal(b->settled, 70);
+}
+
+static void a_recall_gives_back_only_what_is_idle(void **state)
+{
+    struct bench *b = *state;
+    Weir__V1__BudgetDown down = WEIR__V1__BUDGET_DOWN__INIT;
+    Weir__V1__LeaseRecall r = WEIR__V1__LEASE_RECALL__INIT, *list[] = {&r};
+    struct call c;
+
+    (void)admit(b, &c, 100);
+    grant(b, "led-1", 500, -1);
+    r.lease = (char *)"led-1";
+    down.recalls = list;
+    down.n_recalls = 1;
+    b->reports = 0;
+    weir_holder_on_down(b->h, b->now, &down);
+    assert_int_equal(b->reports, 1);
+    assert_int_equal(b->returned, 400);
+    weir_holder_on_down(b->h, b->now, &down);
+    assert_int_equal(b->reports, 2);
+    assert_int_equal(b->returned, 400);
+}
+
+static void spending_past_the_hold_counts_and_is_a_breach(void **state)
+{
+    struct bench *b = *state;
+    struct weir_holder_counters counters;
+    struct call c;
+
+    (void)admit(b, &c, 100);
+    grant(b, "led-1", 100, -1);
+    settle(b, &c, 150);
+    weir_holder_count(b->h, b->now, &counters);
+    assert_int_equal(counters.breaches, 1);
+    assert_int_equal(admit(b, &c, 10), WEIR_EWAIT);
+    assert_int_equal(b->need, 60); /* the debt first */
+}
+
+static void b_06_the_age_of_decisions_is_bounded_and_exported(void **state)
+{
+    struct bench *b = *state;
+    struct weir_holder_counters counters;
+    struct call c;
+
+    (void)admit(b, &c, 100);
+    grant(b, "led-1", 100, -1);
+    b->now += 1234;
+    weir_holder_count(b->h, b->now, &counters);
+    assert_int_equal(counters.decision_age_ms, 1234);
+    assert_int_equal(counters.open_holds, 1);
+    pass(b, 12000);
+    assert_true(b->heartbeats > 0); /* whose answer renews the leases */
+}
+
+static void a_drained_holder_has_nothing_left(void **state)
+{
+    struct bench *b = *state;
+    struct call c;
+
+    (void)admit(b, &c, 100);
+    grant(b, "led-1", 500, -1);
+    assert_false(weir_holder_drain(b->h, b->now));
+    assert_int_equal(b->finals, 0); /* a call is open */
+    settle(b, &c, 100);
+    assert_false(weir_holder_drain(b->h, b->now));
+    assert_int_equal(b->finals, 1);
+    closed(b, "led-1");
+    assert_true(weir_holder_drain(b->h, b->now));
+}
+
+static void senseless_messages_are_ignored(void **state)
+{
+    static const char *const ids[] = {
+        "", "-", "x", "x-", "-1", "x-0", "0123456789012345678901234567890123456789-1"};
+    struct bench *b = *state;
+    struct call c;
+
+    (void)admit(b, &c, 100);
+    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++)
+        grant(b, ids[i], 100, -1);
+    grant(b, "led-1", -5, -1);
+    grant(b, "led-1", INT64_MAX, -1);
+    closed(b, "nothing-1");
+    assert_int_equal(c.resumed, 0);
+}
+
+#define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(a_call_waits_for_its_lease_and_resumes_once),
+        CASE(b_04_a_call_is_charged_once_however_often_it_is_settled),
+        CASE(waiting_calls_are_served_in_order),
+        CASE(a_refusal_ends_the_wait_and_says_when_it_resets),
+        CASE(ask_again_is_not_used_up),
+        CASE(without_an_answer_the_wait_ends),
+        CASE(a_cancelled_wait_never_resumes),
+        CASE(a_late_grant_of_a_closed_lease_is_not_taken_up),
+        CASE(past_its_use_by_a_lease_takes_no_new_holds_but_settles),
+        CASE(a_recall_gives_back_only_what_is_idle),
+        CASE(spending_past_the_hold_counts_and_is_a_breach),
+        CASE(b_06_the_age_of_decisions_is_bounded_and_exported),
+        CASE(a_drained_holder_has_nothing_left),
+        CASE(senseless_messages_are_ignored),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
