@@ -209,8 +209,8 @@ static bool decode_object(struct weir__decode *d, const struct weir_data_node *n
     return out->name != NULL;
 }
 
-static void add_object(struct weir__decode *d, const struct weir_data_node *n, size_t *cap,
-                       struct weir_data_file *out)
+static void add_object(struct weir__decode *d, const struct weir_data_node *n, bool in_list,
+                       size_t *cap, struct weir_data_file *out)
 {
     if (n->type != WEIR_NODE_MAP) {
         weir__decode_error(d, n->line, NULL,
@@ -232,7 +232,7 @@ static void add_object(struct weir__decode *d, const struct weir_data_node *n, s
         out->objects = more;
     }
     if (decode_object(d, n, &out->objects[out->count]))
-        out->count++;
+        out->objects[out->count++].in_list = in_list;
     d->kind = d->name = "";
 }
 
@@ -277,10 +277,10 @@ int weir_data_decode(struct weir_arena *arena, struct weir_str file_name,
         if (weir__tree_is_null(doc))
             continue; /* "---" with nothing behind it */
         if (!items)
-            add_object(&d, doc, &cap, out);
+            add_object(&d, doc, false, &cap, out);
         else
             for (const struct weir_data_node *n = items->child; n; n = n->next)
-                add_object(&d, n, &cap, out);
+                add_object(&d, n, true, &cap, out);
     }
     if (out->count > WEIR_DATA_MAX_OBJECTS)
         out->count = WEIR_DATA_MAX_OBJECTS;

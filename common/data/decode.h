@@ -51,6 +51,7 @@ struct weir_data_object {
     const char *ns, *name;     /* "default" when it gives no namespace */
     const char *file;
     unsigned line;
+    bool in_list; /* an item of a `kind: List` */
     const struct weir_data_node *node;
 };
 

@@ -77,8 +77,7 @@ bool weir__api_admit(struct weir_api_ctx *c)
     int rc = weir__api_match(c);
 
     if (weir_auth_check_origin(c->api->auth, &c->auth) != WEIR_OK) {
-        weir__api_error(c, 403, "foreign_origin",
-                        "Open the dashboard by its address, or name this host with --api-host.",
+        weir__api_error(c, 403, "foreign_origin", "Use its address, 127.0.0.1 or localhost.",
                         "The request's Host or Origin is not this control plane.");
         return false;
     }

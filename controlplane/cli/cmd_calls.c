@@ -21,12 +21,15 @@ static void add_call(struct weir_cli_table *t, yyjson_val *c)
     const char *code = weir__cli_text(cli, c, "errorCode");
     const char *model = weir__cli_text(cli, c, "servedModel");
 
+    if (!*model)
+        model = weir__cli_text(cli, c, "requestedModel");
+
     weir__cli_table_add(
         t, (struct weir_cli_cell[]){
                {weir__cli_text(cli, c, "id"), WEIR_TONE_DIM},
                {weir__cli_ago(cli, weir__cli_number(c, "startedMs")), 0},
                {weir__cli_text(cli, c, "agent"), 0},
-               {*model ? model : weir__cli_text(cli, c, "requestedModel"), 0},
+               {*model ? model : "-", 0},
                {*code ? weir_arena_printf(cli->arena, "%s (%s)", outcome, code) : outcome,
                 outcome_tone(outcome)},
                {weir__cli_short(cli, weir__cli_number(u, "inputTokens")), 0},
@@ -104,13 +107,17 @@ static void bar(struct weir_cli *cli, const char *name, int64_t from_us, int64_t
 
 static void print_waterfall(struct weir_cli *cli, yyjson_val *c)
 {
-    int64_t total_us = weir__cli_number(c, "durationUs"), at = weir__cli_number(c, "gatewayUs");
+    int64_t total_us = weir__cli_number(c, "durationUs"), at = total_us;
     int64_t first_us = weir__cli_number(c, "firstTokenUs");
     yyjson_val *a;
     size_t i, max;
 
     bar(cli, "whole call", 0, total_us, total_us, WEIR_TONE_PLAIN, "");
-    bar(cli, "in the gateway", 0, at, total_us, WEIR_TONE_DIM, "");
+    bar(cli, "in the gateway", 0, weir__cli_number(c, "gatewayUs"), total_us, WEIR_TONE_DIM, "");
+    /* The record has lengths only: attempts follow each other, and the last ends with the call. */
+    yyjson_arr_foreach(yyjson_obj_get(c, "attempts"), i, max, a) at -=
+        weir__cli_number(a, "durationUs");
+    at = at > 0 ? at : 0;
     yyjson_arr_foreach(yyjson_obj_get(c, "attempts"), i, max, a)
     {
         const char *error = weir__cli_text(cli, a, "error");
@@ -167,10 +174,11 @@ static void print_trace(struct weir_cli *cli, yyjson_val *c)
 {
     const char *outcome = weir__cli_text(cli, c, "outcome");
     const char *detail = weir__cli_text(cli, c, "errorDetail");
+    const char *provider = weir__cli_text(cli, c, "provider");
 
-    fprintf(cli->out, "%s  %s  %s -> %s  ", weir__cli_text(cli, c, "id"),
+    fprintf(cli->out, "%s  %s  %s%s%s  ", weir__cli_text(cli, c, "id"),
             weir__cli_text(cli, c, "agent"), weir__cli_text(cli, c, "requestedModel"),
-            weir__cli_text(cli, c, "provider"));
+            *provider ? " -> " : "", provider);
     weir__cli_toned(cli, outcome_tone(outcome), outcome);
     fprintf(cli->out, "  %lld %s  %s\n", (long long)weir__cli_number(c, "status"),
             weir__cli_text(cli, c, "errorCode"),

@@ -316,6 +316,9 @@ static void late(struct up *u)
     const char *why = weir_arena_printf(u->cli->arena, "it says: %s",
                                         u->last_reason ? u->last_reason : "nothing");
 
+    /* Without a valid policy the proxy is never ready: then the reason is in the other log. */
+    if (u->state == UP_PROXY)
+        print_tail(u, &u->control);
     if (u->state == UP_CONTROL || u->state == UP_KEY || u->state == UP_LOGIN)
         give_up(u, &u->control, why, "weir-control did not get ready in time");
     else

@@ -124,7 +124,7 @@ struct weir_str weir__edit_replace(struct weir_arena *arena, const struct weir_p
     unsigned first, last;
     struct weir_buf b;
 
-    if (is_json(t))
+    if (is_json(t) || file->objects[at].in_list)
         return rewrite(arena, t, at, m);
     doc = document(t->text, file->objects[at].line, &first, &last);
     if (file->objects[at].line < first || file->objects[at].line >= last)

@@ -56,7 +56,8 @@ function list(data, ctx) {
 
 function timeline(c) {
   const rows = [{ name: "whole call", startUs: 0, endUs: c.durationUs, kind: "total" }];
-  let at = Math.min(c.gatewayUs || 0, c.durationUs);
+  // The record has lengths only: attempts follow each other, and the last ends with the call.
+  let at = Math.max(0, c.durationUs - (c.attempts || []).reduce((sum, a) => sum + a.durationUs, 0));
   (c.attempts || []).forEach((a, i) => {
     const end = Math.min(c.durationUs, at + a.durationUs);
     rows.push({ name: `${i + 1}. ${a.provider}`, startUs: at, endUs: end, kind: a.error || a.status >= 400 ? "failed" : "ok", text: `${micros(a.durationUs)}${a.error ? " · " + a.error : a.status ? " · " + a.status : ""}` });

@@ -303,7 +303,7 @@ static bool name_ok(struct weir_str name)
     if (name.n > 64 || name.n == 0 || !isalpha((unsigned char)name.p[0]))
         return false;
     for (size_t i = 0; i < name.n; i++)
-        if (!isalnum((unsigned char)name.p[i]) && !memchr("/_+-", name.p[i], 4))
+        if (!isalnum((unsigned char)name.p[i]) && (name.p[i] == '\0' || !strchr("/_+-", name.p[i])))
             return false;
     return true;
 }

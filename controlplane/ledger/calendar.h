@@ -15,8 +15,8 @@ WEIR_NODISCARD int weir_zone_load(struct weir_str name, struct weir_zone **out);
 WEIR_NODISCARD int weir_zone_parse(struct weir_str bytes, struct weir_zone **out);
 void weir_zone_free(struct weir_zone *z); /* NULL is fine */
 
-/* Seconds east of Greenwich at a moment (seconds since 1970). */
-int64_t weir_zone_offset(const struct weir_zone *z, int64_t unix_s);
+/* Seconds east of Greenwich at a moment t (seconds since 1970). */
+int64_t weir_zone_offset(const struct weir_zone *z, int64_t t);
 
 /* The window that holds now: start <= now < end; end -1: never. Day, week and month begin at the
  * first moment of their day there, which is not midnight where the clock jumps over it. */

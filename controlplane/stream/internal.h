@@ -65,6 +65,7 @@ struct weir__stream_session {
     struct weir_rendered *outstanding; /* NULL: none */
     struct weir_rendered *nacked;      /* refused, not to be sent again; NULL: none */
     uint64_t outstanding_id;
+    int64_t sent_ms; /* monotonic */
 };
 
 /* One Budget or Telemetry stream. */
@@ -93,7 +94,7 @@ struct weir_stream {
 
     uv_timer_t tick, debounce;
     uv_idle_t pusher;
-    int64_t quiet_ms, quiet_max_ms, lifetime_ms, first_change_ms;
+    int64_t quiet_ms, quiet_max_ms, lifetime_ms, slow_ms, first_change_ms;
     size_t max_proxies, queue_bytes;
     bool draining, down;
     int64_t drain_until_ms;
@@ -102,6 +103,7 @@ struct weir_stream {
     struct weir__stream_ns *next;   /* hash; what the debounce holds back */
     bool has_policy, has_next;
     struct weir_rendered *empty;
+    struct weir_rendered *last_known; /* of the latest Hello: a fleet mostly has the same */
     struct weir__diff_cache *diffs;
 
     struct weir_link sessions, dirty;

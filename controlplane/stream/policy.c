@@ -142,19 +142,14 @@ static void push_one(struct weir_stream *s, struct weir__stream_session *x)
     if (x->outstanding_id != 0 && same(target, x->acked))
         return;
     d = weir__diff_get(s->diffs, x->acked, target, &s->next_txn);
-    for (size_t i = 0; i < d->count; i++) {
-        int rc = weir_grpc_send_msg(x->stream, d->messages[i]);
-
-        if (rc != WEIR_OK) {
-            if (rc == WEIR_ELIMIT)
-                s->closed_slow++;
-            weir_grpc_cancel(x->stream, WEIR_GRPC_RESOURCE_EXHAUSTED, "the proxy reads too slowly");
-            x->closing = true;
-            return;
-        }
-    }
+    /* One transaction is all that ever waits for a proxy, and its messages are shared by all. */
+    weir_grpc_set_queue_bytes(x->stream, d->bytes + s->queue_bytes);
+    for (size_t i = 0; i < d->count; i++)
+        if (weir_grpc_send_msg(x->stream, d->messages[i]) != WEIR_OK)
+            return; /* it has ended; on_close comes */
     x->outstanding = weir_rendered_ref(target);
     x->outstanding_id = d->id;
+    x->sent_ms = weir_mono_ms();
     x->record->outstanding_since_ms = weir_wall_ms();
     s->txns_sent++;
 }

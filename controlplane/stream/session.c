@@ -70,6 +70,26 @@ static struct weir_rendered *known_of(const Weir__V1__ConfigHello *h)
     return r;
 }
 
+/* One copy for all proxies that have the same, in a storm of reconnects above all. */
+static struct weir_rendered *share(struct weir_stream *s, struct weir_rendered *known,
+                                   struct weir_rendered *target)
+{
+    struct weir_rendered *same = NULL;
+    const char *revision = weir_rendered_revision(known);
+
+    if (target && strcmp(revision, weir_rendered_revision(target)) == 0)
+        same = target;
+    else if (s->last_known && strcmp(revision, weir_rendered_revision(s->last_known)) == 0)
+        same = s->last_known;
+    if (same) {
+        weir_rendered_unref(known);
+        return weir_rendered_ref(same);
+    }
+    weir_rendered_unref(s->last_known);
+    s->last_known = weir_rendered_ref(known);
+    return known;
+}
+
 static void set_text(char **to, const char *text)
 {
     free(*to);
@@ -89,7 +109,7 @@ static void on_hello(struct weir__stream_session *x, const Weir__V1__ConfigHello
 {
     struct weir_stream *s = x->server;
     const Weir__V1__Node *node = h->node;
-    struct weir_rendered *known, *target;
+    struct weir_rendered *known;
     struct weir__stream_record *r;
     int64_t spread;
 
@@ -106,13 +126,8 @@ static void on_hello(struct weir__stream_session *x, const Weir__V1__ConfigHello
     }
     if (x->local)
         weir__stream_local_names(x->ns, x->node, node->namespace_, node->id);
-    known = known_of(h);
-    target = weir__stream_target(s, x->ns);
+    known = share(s, known_of(h), weir__stream_target(s, x->ns));
     weir_rendered_unref(x->acked);
-    if (target && strcmp(weir_rendered_revision(known), weir_rendered_revision(target)) == 0) {
-        weir_rendered_unref(known); /* share ours */
-        known = weir_rendered_ref(target);
-    }
     x->acked = known;
     r = x->record = weir__stream_record_of(s, x);
     set_text(&r->incarnation, node->incarnation);

@@ -116,6 +116,16 @@ static void shut(struct weir_stream *s)
     weir_grpc_server_destroy(s->listener, on_listener_gone, s);
 }
 
+/* Not one that refuses to answer, but one that does not even read. */
+static void close_if_slow(struct weir_stream *s, struct weir__stream_session *x, int64_t now)
+{
+    if (!x->outstanding || now - x->sent_ms < s->slow_ms || weir_grpc_queued_bytes(x->stream) == 0)
+        return;
+    s->closed_slow++;
+    x->closing = true;
+    weir_grpc_cancel(x->stream, WEIR_GRPC_RESOURCE_EXHAUSTED, "the proxy does not read");
+}
+
 static void on_tick(uv_timer_t *h)
 {
     struct weir_stream *s = h->data;
@@ -126,6 +136,8 @@ static void on_tick(uv_timer_t *h)
     WEIR_LIST_EACH (&s->sessions, l, next) {
         struct weir__stream_session *x = WEIR_CONTAINER(l, struct weir__stream_session, link);
 
+        if (!x->closing)
+            close_if_slow(s, x, now);
         if (x->closing || now < x->ends_ms)
             continue;
         if (!x->record)
@@ -190,6 +202,7 @@ static void init(struct weir_stream *s, const struct weir_stream_options *o)
     s->quiet_ms = o->quiet_ms ? o->quiet_ms : 100;
     s->quiet_max_ms = o->quiet_max_ms ? o->quiet_max_ms : 2000;
     s->lifetime_ms = o->lifetime_ms ? o->lifetime_ms : 1800000;
+    s->slow_ms = o->slow_ms ? o->slow_ms : 30000;
     s->max_proxies = o->max_proxies ? o->max_proxies : 10000;
     s->queue_bytes = o->queue_bytes ? o->queue_bytes : WEIR_GRPC_SEND_QUEUE_BYTES;
     s->next_link = s->next_txn = 1;
@@ -288,6 +301,7 @@ void weir_stream_free(struct weir_stream *s)
     weir__stream_free_policy(&s->policy);
     weir__stream_free_policy(&s->next);
     weir_rendered_unref(s->empty);
+    weir_rendered_unref(s->last_known);
     weir__diff_cache_destroy(s->diffs);
     weir__tokens_close(s->tokens);
     weir_ca_close(s->ca);

@@ -50,8 +50,9 @@ struct weir_stream_options {
     int64_t quiet_ms, quiet_max_ms;  /* debounce; 0: 100 and 2000 */
     int64_t lifetime_ms;             /* of a Config stream, +-20 %; 0: 30 min */
     size_t max_proxies;              /* 0: 10000 */
-    size_t queue_bytes;              /* of one client; a full one is closed; 0: 8 MiB */
-    struct weir_stream_hooks hooks;  /* members may be NULL: that stream is UNIMPLEMENTED */
+    size_t queue_bytes;              /* of one Budget or Telemetry stream, 0: 8 MiB; full: closed */
+    int64_t slow_ms;                /* a transaction unread for so long closes its proxy; 0: 30 s */
+    struct weir_stream_hooks hooks; /* members may be NULL: that stream is UNIMPLEMENTED */
 };
 
 /* Listens and starts the thread. WEIR_EINVAL, WEIR_EIO, WEIR_ECORRUPT (the CA's files). */

@@ -221,6 +221,7 @@ static void dequeue(struct weir_holder *h, struct weir_admission *a)
 {
     struct weir_counter *c = a->queue;
 
+    WEIR_ASSERT(c);
     *(a->prev ? &a->prev->next : &c->first) = a->next;
     *(a->next ? &a->next->prev : &c->last) = a->prev;
     a->prev = a->next = NULL;

@@ -30,7 +30,7 @@ struct weir_counter *weir__counter_find(struct weir_holder *h, struct weir_str b
 static void grow(struct weir_holder *h)
 {
     size_t n = h->n_buckets ? h->n_buckets * 2 : BUCKETS_FIRST;
-    struct weir_counter **buckets = weir_zalloc(n * sizeof *buckets);
+    struct weir_counter **buckets = weir_zalloc(n * sizeof(void *));
 
     for (size_t i = 0; i < h->n_buckets; i++)
         for (struct weir_counter *c = h->buckets[i], *next; c; c = next) {

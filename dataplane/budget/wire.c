@@ -90,7 +90,7 @@ static void send_hello(struct weir_holder *h, int64_t now_ms)
     char *gone[GONE_MAX];
     size_t n = HASH_COUNT(h->leases), i = 0;
     Weir__V1__LeaseReport *reports = weir_alloc((n + 1) * sizeof *reports);
-    Weir__V1__LeaseReport **list = weir_alloc((n + 1) * sizeof *list);
+    Weir__V1__LeaseReport **list = weir_alloc((n + 1) * sizeof(void *));
 
     for (struct weir_held_lease *l = h->leases; l; l = l->hh.next, i++) {
         fill(&reports[i], l, now_ms);

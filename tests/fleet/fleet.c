@@ -142,7 +142,7 @@ static void on_message(void *arg, struct weir_grpc_stream *s, ProtobufCMessage *
             ack.txn = down->txn->id;
             ack.revision = down->txn->revision;
             up.ack = &ack;
-            if (weir_grpc_send(s, &up.base) != WEIR_OK)
+            if (weir_grpc_send(s, &up.base) == WEIR_ELIMIT)
                 p->f->errors++;
             p->failures = 0;
             if (p->version == p->f->want && !p->ready) {
@@ -168,7 +168,6 @@ static void on_close(void *arg, struct weir_grpc_stream *s, int status, const ch
     uint64_t top = BACKOFF_MAX_MS;
 
     (void)s;
-    (void)reason;
     p->stream = NULL;
     weir_grpc_channel_destroy(p->channel);
     p->channel = NULL;
@@ -176,8 +175,10 @@ static void on_close(void *arg, struct weir_grpc_stream *s, int status, const ch
         f->closed++;
         return;
     }
-    if (status != WEIR_GRPC_UNAVAILABLE && status != WEIR_GRPC_OK)
+    if (status != WEIR_GRPC_UNAVAILABLE && status != WEIR_GRPC_OK) {
         f->errors++; /* a server that is gone is expected, anything else is not */
+        fprintf(stderr, "%s: %d %s\n", p->node, status, reason);
+    }
     if (p->failures < 8 && (uint64_t)BACKOFF_MS << p->failures < top)
         top = (uint64_t)BACKOFF_MS << p->failures;
     p->failures++;
@@ -215,7 +216,7 @@ static void send_hello(struct proxy *p)
     node.has_protocolmin = node.has_protocolmax = true;
     hello.node = &node;
     up.hello = &hello;
-    if (weir_grpc_send(p->stream, &up.base) != WEIR_OK)
+    if (weir_grpc_send(p->stream, &up.base) == WEIR_ELIMIT)
         p->f->errors++;
     free(hello.known);
     free(names);

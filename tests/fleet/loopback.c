@@ -17,7 +17,9 @@
 #include "controlplane/stream/fleet.h"
 #include "controlplane/stream/stream.h"
 #include "dataplane/control/control.h"
+#include "grpc/rpc.h"
 #include "pki/pki.h"
+#include "weir/v1/control.pb-c.h"
 #include "weir/v1/ledger.pb-c.h"
 #include "weir/v1/telemetry.pb-c.h"
 
@@ -550,6 +552,62 @@ static void a_full_server_sends_proxies_away_with_a_wait(void **state)
     UNTIL(r, r->stopped);
 }
 
+static void deaf_message(void *arg, struct weir_grpc_stream *s, ProtobufCMessage *m)
+{
+    (void)arg;
+    (void)s;
+    protobuf_c_message_free_unpacked(m, NULL);
+}
+
+static void deaf_close(void *arg, struct weir_grpc_stream *s, int status, const char *reason)
+{
+    (void)s;
+    (void)status;
+    (void)reason;
+    ((struct rig *)arg)->stopped = true;
+}
+
+static void a_proxy_that_does_not_read_is_closed_and_disturbs_nobody(void **state)
+{
+    static const struct weir_grpc_handler deaf = {.in = &weir__v1__config_down__descriptor,
+                                                  .on_message = deaf_message,
+                                                  .on_close = deaf_close};
+    struct rig *r = *state;
+    struct weir_stream_options o = {.unix_path = r->socket, .slow_ms = 200, .queue_bytes = 65536};
+    struct weir_grpc *g = weir_grpc_create(&r->loop);
+    struct weir_grpc_channel *c;
+    struct weir_grpc_stream *s;
+    struct weir_fleet *f = NULL;
+    Weir__V1__ConfigUp up = WEIR__V1__CONFIG_UP__INIT;
+    Weir__V1__ConfigHello hello = WEIR__V1__CONFIG_HELLO__INIT;
+    Weir__V1__Node node = WEIR__V1__NODE__INIT;
+
+    start_server(r, &o);
+    set_policy(r, 100, "v1", 200000, false); /* 20 MB, far above the queue's bound */
+    assert_int_equal(weir_grpc_channel_create(g, r->target, NULL, &c), WEIR_OK);
+    s = weir_grpc_open(c, "/weir.v1.Control/Config", 0, &deaf, r);
+    weir_grpc_pause(s, true);
+    node.id = (char *)"deaf";
+    node.protocolmin = node.protocolmax = 1;
+    node.has_protocolmin = node.has_protocolmax = true;
+    hello.node = &node;
+    up.hello = &hello;
+    r->stopped = false;
+    assert_int_equal(weir_grpc_send(s, &up.base), WEIR_OK);
+    start_client(r);
+    UNTIL(r, r->in_sync);
+    assert_int_equal(r->resources, 100);
+    UNTIL(r, (weir_fleet_free(f), f = weir_fleet_snapshot(r->server), f->closed_slow == 1));
+    weir_fleet_free(f);
+    assert_true(r->connected);
+    weir_grpc_cancel(s, WEIR_GRPC_CANCELLED, "");
+    UNTIL(r, r->stopped);
+    weir_grpc_channel_destroy(c);
+    r->stopped = false;
+    weir_grpc_destroy(g, on_stopped, r);
+    UNTIL(r, r->stopped);
+}
+
 static void a_drain_says_goodbye_and_ends(void **state)
 {
     struct rig *r = *state;
@@ -627,6 +685,7 @@ int main(void)
         T(budget_and_telemetry_messages_find_their_way),
         T(a_stream_that_has_lived_its_time_moves_on_and_comes_back),
         T(a_full_server_sends_proxies_away_with_a_wait),
+        T(a_proxy_that_does_not_read_is_closed_and_disturbs_nobody),
         T(a_drain_says_goodbye_and_ends),
         T(a_proxy_enrols_with_a_token_over_tls),
     };

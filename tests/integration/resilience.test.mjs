@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { budget, chat, records, setting, settled, until } from "./lib/setup.mjs";
+import { budget, chat, records, setting, settled, spend, until } from "./lib/setup.mjs";
 
 const outcome = (p) => p.then(() => "ok", (e) => e);
 
@@ -35,11 +35,12 @@ test("O-02: control plane killed and restarted under load: no failed call, no lo
   await l.stop();
   assert.deepEqual(l.bad, []);
   await settled(weir, "money", mock.bill);
-  const spend = await until(async () => {
-    const s = await weir.api("/spend?by=agent&since=1d");
-    return (s.rows ?? s.spend)[0]?.calls === l.ok ? s : false;
+  const total = await until(async () => {
+    const s = await spend(weir);
+    if (s.calls !== l.ok) throw new Error(`${s.calls} so far`);
+    return s;
   }, `${l.ok} records, each once`);
-  assert.equal(BigInt((spend.rows ?? spend.spend)[0].cost_nano_usd), mock.bill);
+  assert.equal(BigInt(total.costNano), mock.bill);
 });
 
 test("a proxy starts with the last good policy while the control plane is away, and is ready", async (t) => {

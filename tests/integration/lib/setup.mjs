@@ -23,22 +23,26 @@ export const clients = (url, apiKey = CALLER_KEY) => ({
 
 export const chat = (extra = {}) => ({ model: "mock-small", max_tokens: 100, messages: [{ role: "user", content: "How high is the dam?" }], ...extra });
 
-// What the ledger has settled for a budget, once `calls` records have arrived and no hold is open.
+// What the ledger has settled for a budget (all its counters together).
 export async function settled(weir, name, expected) {
   return until(async () => {
-    const b = (await weir.api("/budgets")).budgets.find((x) => x.name === name || x.budget === `default/${name}` || x.id === `default/${name}`);
-    if (!b) return false;
-    const value = BigInt(b.settled ?? b.windows?.[0]?.settled ?? 0);
-    return expected === undefined || value === BigInt(expected) ? { value, budget: b } : false;
+    const counters = (await weir.api(`/budgets?budget=default/${name}`)).items;
+    const value = counters.reduce((n, c) => n + BigInt(c.settled), 0n);
+    if (expected !== undefined && value !== BigInt(expected)) throw new Error(`settled ${value}`);
+    return { value, counters };
   }, `budget ${name} to settle at ${expected}`);
 }
 
 // The records of the calls, newest first, once there are n of them.
 export async function records(weir, n) {
   return until(async () => {
-    const { calls } = await weir.api("/calls?limit=500");
-    return calls.length >= n ? calls : false;
+    const { items } = await weir.api("/calls?limit=500&since=1h");
+    if (items.length < n) throw new Error(`${items.length} so far`);
+    return items;
   }, `${n} records`);
 }
 
 export { CALLER_KEY, Mock, Weir, agent, budget, prices, provider, route, testTls, until };
+
+// The sum over all records.
+export const spend = async (weir) => (await weir.api("/spend?since=24h")).total;

@@ -22,7 +22,7 @@ static struct weir_child shell(const char *script, const char *log)
 
 static void its_output_goes_to_its_log_and_its_status_is_kept(void **state)
 {
-    char dir[] = "/tmp/weir-child-XXXXXX", log[64];
+    char dir[] = "/tmp/weir-child-XXXXXX", log[64] = "";
     struct weir_child c = shell("echo out; echo err >&2; exit 3", log);
     struct weir_buf b;
     int status;
@@ -64,7 +64,7 @@ static void the_pause_grows_and_is_short_again_after_a_steady_minute(void **stat
 
 static void one_that_will_not_end_is_killed_after_its_grace(void **state)
 {
-    char byte, path[32];
+    char byte, path[32] = "";
     struct weir_child c = shell("trap '' TERM; echo ready; while :; do sleep 1000; done", path);
     int fds[2], status;
     pid_t pid;
