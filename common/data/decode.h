@@ -1,8 +1,8 @@
-/* decode.h - manifests in YAML or JSON into the messages of config.proto, with every error of a file
- * reported at once.
+/* decode.h - manifests in YAML or JSON into the messages of config.proto, with every error of a
+ * file reported at once.
  *
- * Everything decoded lives in the caller's arena. Pure but for the time zone check, which looks into
- * the system's zone folder. One thread at a time for each arena. */
+ * Everything decoded lives in the caller's arena. Pure but for the time zone check, which looks
+ * into the system's zone folder. One thread at a time for each arena. */
 #ifndef WEIR_DATA_DECODE_H
 #define WEIR_DATA_DECODE_H
 
@@ -10,12 +10,12 @@
 #include "data/schema.h"
 
 enum {
-    WEIR_DATA_MAX_BYTES = 4 << 20,   /* of one file */
-    WEIR_DATA_MAX_DEPTH = 32,        /* of nesting */
-    WEIR_DATA_MAX_NODES = 400000,    /* of one file */
-    WEIR_DATA_MAX_OBJECTS = 10000,   /* of one file */
-    WEIR_DATA_MAX_STRING = 16384,    /* bytes of one value */
-    WEIR_DATA_MAX_ERRORS = 200,      /* kept; the count goes on */
+    WEIR_DATA_MAX_BYTES = 4 << 20, /* of one file */
+    WEIR_DATA_MAX_DEPTH = 32,      /* of nesting */
+    WEIR_DATA_MAX_NODES = 400000,  /* of one file */
+    WEIR_DATA_MAX_OBJECTS = 10000, /* of one file */
+    WEIR_DATA_MAX_STRING = 16384,  /* bytes of one value */
+    WEIR_DATA_MAX_ERRORS = 200,    /* kept; the count goes on */
 };
 
 /* One mistake. Strings are never NULL; unknown ones are "". */
@@ -48,7 +48,7 @@ struct weir_data_object {
     /* Of the kind: Weir__V1__Budget, ...; presence kept, no defaults. NULL: it has errors, and
      * stands here so that what refers to it isn't called dangling. */
     ProtobufCMessage *message;
-    const char *ns, *name;     /* "default" when it gives no namespace */
+    const char *ns, *name; /* "default" when it gives no namespace */
     const char *file;
     unsigned line;
     bool in_list; /* an item of a `kind: List` */
@@ -79,10 +79,11 @@ WEIR_NODISCARD int weir_data_usd(struct weir_str s, int64_t *out_nano_usd);
 /* Is s a valid metadata.name? */
 bool weir_data_is_name(struct weir_str s);
 
-/* Sets each absent field of m that has a default in the schema, in message m and the ones below that
- * are there; new strings live in the arena. Never for what is hashed or sent. */
+/* Sets each absent field of m that has a default in the schema, in message m and the ones below
+ * that are there; new strings live in the arena. Never for what is hashed or sent. */
 void weir_data_fill_defaults(struct weir_arena *arena, ProtobufCMessage *m);
-/* The default of one scalar field as its stored integer (ms, nano-USD, bool, enum). WEIR_ENOTFOUND. */
+/* The default of one scalar field as its stored integer (ms, nano-USD, bool, enum). WEIR_ENOTFOUND.
+ */
 WEIR_NODISCARD int weir_data_default_i64(const ProtobufCMessageDescriptor *d, const char *field,
                                          int64_t *out);
 

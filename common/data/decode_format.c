@@ -126,10 +126,17 @@ const char *weir__format_fault(enum weir_schema_format format, struct weir_str s
 const char *weir__added_header_fault(struct weir_str name, struct weir_str value)
 {
     /* Framing and routing belong to the proxy (RFC 9110 section 7.6.1). */
-    static const char *const own[] = {"host",      "content-length",   "transfer-encoding",
-                                      "te",        "trailer",          "connection",
-                                      "upgrade",   "keep-alive",       "proxy-connection",
-                                      "expect",    "proxy-authorization"};
+    static const char *const own[] = {"host",
+                                      "content-length",
+                                      "transfer-encoding",
+                                      "te",
+                                      "trailer",
+                                      "connection",
+                                      "upgrade",
+                                      "keep-alive",
+                                      "proxy-connection",
+                                      "expect",
+                                      "proxy-authorization"};
 
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
         if (weir_str_ieq(name, weir_str_of(own[i])))
@@ -161,6 +168,7 @@ int weir_data_duration(struct weir_str s, int64_t *out_ms)
         const char *unit;
         int64_t ms;
     } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
+
     int64_t sum = 0, last = INT64_MAX;
 
     if (weir_str_is(s, "0")) {

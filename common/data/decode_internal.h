@@ -1,4 +1,5 @@
-/* decode_internal.h - what the decoder's files share: where it stands, and the check of one scalar. */
+/* decode_internal.h - what the decoder's files share: where it stands, and the check of one scalar.
+ */
 #ifndef WEIR_DATA_DECODE_INTERNAL_H
 #define WEIR_DATA_DECODE_INTERNAL_H
 
@@ -20,6 +21,12 @@ struct weir__decode {
 
 void weir__decode_error(struct weir__decode *d, unsigned line, const struct weir__path *path,
                         const char *fmt, ...) WEIR_PRINTF(4, 5);
+
+/* No further error will be kept: don't work on its words. */
+static inline bool weir__decode_is_full(const struct weir__decode *d)
+{
+    return d->errors->count >= WEIR_DATA_MAX_ERRORS;
+}
 
 /* A message from a mapping. NULL: it is no mapping; other errors are added and it goes on. */
 ProtobufCMessage *weir__decode_message(struct weir__decode *d, const struct weir_data_node *n,

@@ -134,7 +134,8 @@ static void decode_map(struct weir__decode *d, const struct weir_data_node *n,
         if (fault)
             weir__decode_error(d, c->key_line, &at, "%s", fault);
         else if (weir__tree_is_null(c))
-            weir__decode_error(d, c->key_line, &at, "has no value: give it one, or remove the line");
+            weir__decode_error(d, c->key_line, &at,
+                               "has no value: give it one, or remove the line");
         if (fault || weir__tree_is_null(c) ||
             !weir__decode_scalar(d, c, &label->fields[1], &text, &at, &value))
             continue;
@@ -174,14 +175,16 @@ static void unknown_field(struct weir__decode *d, const struct weir_data_node *c
                           const ProtobufCMessageDescriptor *desc, const struct weir__path *path)
 {
     /* What `kubectl get -o yaml` adds to metadata. */
-    static const char *const ignored[] = {"uid",           "resourceVersion", "creationTimestamp",
-                                          "generation",    "managedFields",   "selfLink"};
-    const char *near = weir_schema_nearest(c->key, field_name, desc, desc->n_fields);
+    static const char *const ignored[] = {"uid",        "resourceVersion", "creationTimestamp",
+                                          "generation", "managedFields",   "selfLink"};
+    const char *near = NULL;
 
     if (strcmp(desc->short_name, "Metadata") == 0)
         for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++)
             if (weir_str_is(c->key, ignored[i]))
                 return;
+    if (!weir__decode_is_full(d))
+        near = weir_schema_nearest(c->key, field_name, desc, desc->n_fields);
     if (near)
         weir__decode_error(d, c->key_line, path, "unknown field; did you mean %s?", near);
     else
@@ -207,7 +210,8 @@ static void check_present(struct weir__decode *d, const struct weir_data_node *n
                         : desc->fields[i].name;
     }
     if (s->flags & WEIR_SCHEMA_ONE && __builtin_popcountll(seen) != 1)
-        weir__decode_error(d, line, path, "must have exactly one of %s", list ? list : "its fields");
+        weir__decode_error(d, line, path, "must have exactly one of %s",
+                           list ? list : "its fields");
 }
 
 ProtobufCMessage *weir__decode_message(struct weir__decode *d, const struct weir_data_node *n,

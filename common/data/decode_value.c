@@ -138,8 +138,8 @@ static bool scalar_enum(struct weir__decode *d, const struct weir_data_node *n,
         *out = e->values[i].value;
         return true;
     }
-    near = n->type <= WEIR_NODE_TEXT ? weir_schema_nearest(n->text, value_name, e, e->n_values)
-                                     : NULL;
+    near =
+        n->type <= WEIR_NODE_TEXT ? weir_schema_nearest(n->text, value_name, e, e->n_values) : NULL;
     weir__decode_error(d, n->line, path, "must be one of %s, not %s%s%s%s", value_list(d, e),
                        quote(d, n), near ? "; did you mean " : "", near ? near : "",
                        near ? "?" : "");
@@ -154,7 +154,9 @@ static bool scalar_text(struct weir__decode *d, const struct weir_data_node *n,
 
     if (n->type > WEIR_NODE_TEXT)
         fault = weir_arena_printf(d->arena, "must be text, not %s", quote(d, n));
-    else if (n->type == WEIR_NODE_PLAIN && weir__plain_needs_quotes(n->text))
+    else if (n->type == WEIR_NODE_PLAIN &&
+             r->format != WEIR_FORMAT_SHA256 && /* may be all digits */
+             weir__plain_needs_quotes(n->text))
         fault = weir_arena_printf(d->arena, "must be text: write it in quotes, \"%.*s\"",
                                   n->text.n > 40 ? 40 : (int)n->text.n, n->text.p);
     else if (n->text.n > WEIR_DATA_MAX_STRING)

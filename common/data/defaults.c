@@ -1,7 +1,8 @@
 /* defaults.c - the schema's defaults as values: parsed like a person's input. */
 #include "data/decode_internal.h"
 
-static bool parse(const ProtobufCFieldDescriptor *f, const struct weir_schema_field *r, int64_t *out)
+static bool parse(const ProtobufCFieldDescriptor *f, const struct weir_schema_field *r,
+                  int64_t *out)
 {
     struct weir_str s = weir_str_of(r->dflt);
     const ProtobufCEnumValue *v;

@@ -25,6 +25,7 @@ void weir_render_duration(int64_t ms, struct weir_buf *out)
         const char *unit;
         uint64_t ms;
     } units[] = {{"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
+
     uint64_t left = ms < 0 ? -(uint64_t)ms : (uint64_t)ms;
 
     if (ms < 0)
@@ -55,8 +56,8 @@ void weir_render_usd(int64_t nano_usd, struct weir_buf *out)
 /* Would YAML read this text, unquoted, as exactly this text? Cautious: quotes never hurt. */
 static bool is_plain(struct weir_str s)
 {
-    static const char *const words[] = {"true", "false", "null", "yes", "no", "on",
-                                        "off",  "y",     "n",    "~"};
+    static const char *const words[] = {"true", "false", "null", "yes", "no",
+                                        "on",   "off",   "y",    "n",   "~"};
 
     if (s.n == 0 || s.n > 200 || weir__plain_needs_quotes(s))
         return false;
@@ -144,8 +145,8 @@ static void put_key(struct writer *w, const char *key, bool first, bool hang, un
     weir_buf_addz(w->out, ":");
 }
 
-static void put_map(struct writer *w, char *items, size_t n, const ProtobufCMessageDescriptor *label,
-                    unsigned level)
+static void put_map(struct writer *w, char *items, size_t n,
+                    const ProtobufCMessageDescriptor *label, unsigned level)
 {
     weir_buf_addz(w->out, w->json ? "{" : "");
     for (size_t i = 0; i < n; i++) {

@@ -1,5 +1,5 @@
-/* render.h - messages of config.proto back into YAML, JSON and their packed form. Deterministic: the
- * same message always gives the same bytes. */
+/* render.h - messages of config.proto back into YAML, JSON and their packed form. Deterministic:
+ * the same message always gives the same bytes. */
 #ifndef WEIR_DATA_RENDER_H
 #define WEIR_DATA_RENDER_H
 

@@ -36,7 +36,7 @@ enum weir_schema_flags {
 
 struct weir_schema_field {
     const char *name;
-    const char *doc; /* "" when the type's own doc says it */
+    const char *doc;  /* "" when the type's own doc says it */
     const char *dflt; /* as a user would write it; NULL: none */
     const char *ref;  /* a kind; NULL: none */
     unsigned flags;

@@ -1,5 +1,6 @@
-/* schema_gen.c - build tool: a FileDescriptorSet with source info on standard input, the C tables of
- * schema.h on standard output. Ends with a sentence and status 1 on a rule that it doesn't know. */
+/* schema_gen.c - build tool: a FileDescriptorSet with source info on standard input, the C tables
+ * of schema.h on standard output. Ends with a sentence and status 1 on a rule that it doesn't know.
+ */
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdbool.h>
@@ -97,7 +98,8 @@ static void copy_name(char out[64], struct bytes s)
     out[n] = 0;
 }
 
-/* FieldDescriptorProto: name 1, number 3, label 4, type 5. EnumValueDescriptorProto: name 1, number 2. */
+/* FieldDescriptorProto: name 1, number 3, label 4, type 5. EnumValueDescriptorProto: name 1,
+ * number 2. */
 static void read_member(struct type *t, struct bytes b)
 {
     struct member *m = &t->members[t->count++];
@@ -137,7 +139,8 @@ static void read_type(struct type *t, bool is_enum, struct bytes b)
     }
 }
 
-/* SourceCodeInfo.Location: path 1 (packed), leading_comments 3. Paths: 4 or 5, type[, 2, member]. */
+/* SourceCodeInfo.Location: path 1 (packed), leading_comments 3. Paths: 4 or 5, type[, 2, member].
+ */
 static void read_location(struct bytes b)
 {
     uint64_t path[8] = {0}, value;

@@ -11,10 +11,14 @@ static bool is_unset(const char *name)
 static const char *format_word(const ProtobufCFieldDescriptor *f, const struct weir_schema_field *r)
 {
     static const char *const words[] = {
-        [WEIR_FORMAT_DURATION] = "duration",  [WEIR_FORMAT_USD] = "US dollars",
-        [WEIR_FORMAT_URL] = "URL",            [WEIR_FORMAT_NAME] = "name",
-        [WEIR_FORMAT_GLOB] = "pattern",       [WEIR_FORMAT_SHA256] = "SHA-256",
-        [WEIR_FORMAT_HEADER] = "header name", [WEIR_FORMAT_TIMEZONE] = "time zone",
+        [WEIR_FORMAT_DURATION] = "duration",
+        [WEIR_FORMAT_USD] = "US dollars",
+        [WEIR_FORMAT_URL] = "URL",
+        [WEIR_FORMAT_NAME] = "name",
+        [WEIR_FORMAT_GLOB] = "pattern",
+        [WEIR_FORMAT_SHA256] = "SHA-256",
+        [WEIR_FORMAT_HEADER] = "header name",
+        [WEIR_FORMAT_TIMEZONE] = "time zone",
     };
 
     if (r->format != WEIR_FORMAT_NONE)
@@ -43,7 +47,8 @@ static void put_type(const ProtobufCFieldDescriptor *f, const struct weir_schema
                       format_word(f, r));
 }
 
-static void put_bound(const struct weir_schema_field *r, int64_t v, bool items, struct weir_buf *out)
+static void put_bound(const struct weir_schema_field *r, int64_t v, bool items,
+                      struct weir_buf *out)
 {
     if (!items && r->format == WEIR_FORMAT_DURATION)
         weir_render_duration(v, out);
@@ -248,9 +253,11 @@ void weir_schema_reference(struct weir_buf *out)
 {
     const struct weir_schema_message *m;
 
-    weir_buf_addz(out, "# Reference of the kinds\n\n"
-                       "Made from `proto/weir/v1/config.proto`. Every object has `apiVersion: " WEIR_API_VERSION
-                       "`, `kind`, `metadata` and `spec`.\n\n## Kinds\n");
+    weir_buf_addz(
+        out,
+        "# Reference of the kinds\n\n"
+        "Made from `proto/weir/v1/config.proto`. Every object has `apiVersion: " WEIR_API_VERSION
+        "`, `kind`, `metadata` and `spec`.\n\n## Kinds\n");
     for (size_t i = 0; (m = weir_schema_kind_at(i)); i++) {
         weir_buf_addf(out, "\n### %s\n\n%s\n\n`spec`:\n", m->name, m->doc);
         reference_message(weir_schema_message(m->descriptor->fields[1].descriptor), out);

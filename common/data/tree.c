@@ -1,7 +1,8 @@
 /* tree.c - see tree.h. */
 #include "data/tree.h"
 
-struct weir_data_node *weir__tree_node(struct weir__tree *t, enum weir_node_type type, unsigned line)
+struct weir_data_node *weir__tree_node(struct weir__tree *t, enum weir_node_type type,
+                                       unsigned line)
 {
     struct weir_data_node *n;
 
@@ -54,8 +55,8 @@ bool weir__tree_is_null(const struct weir_data_node *n)
 static const struct weir_data_node *step(const struct weir_data_node *n, struct weir_str *path)
 {
     if (path->p[0] == '[') {
-        struct weir_str rest, index = weir_str_cut((struct weir_str){path->p + 1, path->n - 1}, ']',
-                                                   &rest);
+        struct weir_str rest,
+            index = weir_str_cut((struct weir_str){path->p + 1, path->n - 1}, ']', &rest);
         int64_t i;
 
         *path = rest;

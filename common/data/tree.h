@@ -1,5 +1,5 @@
-/* tree.h - one file as a bounded tree with lines; what the YAML and JSON readers make and the decoder
- * applies the schema to. Everything lives in the file's arena. */
+/* tree.h - one file as a bounded tree with lines; what the YAML and JSON readers make and the
+ * decoder applies the schema to. Everything lives in the file's arena. */
 #ifndef WEIR_DATA_TREE_H
 #define WEIR_DATA_TREE_H
 
@@ -15,11 +15,11 @@ enum weir_node_type {
 struct weir_data_node {
     enum weir_node_type type;
     unsigned line;
-    struct weir_str text;            /* of a scalar; NUL-terminated */
-    struct weir_str key;             /* when it is the value of a mapping's entry; NUL-terminated */
+    struct weir_str text; /* of a scalar; NUL-terminated */
+    struct weir_str key;  /* when it is the value of a mapping's entry; NUL-terminated */
     unsigned key_line;
-    struct weir_data_node *next;     /* in its list or mapping; of a document: the next document */
-    struct weir_data_node *child;    /* the first entry */
+    struct weir_data_node *next;  /* in its list or mapping; of a document: the next document */
+    struct weir_data_node *child; /* the first entry */
     struct weir_data_node *last;
     size_t count;
 };
@@ -32,13 +32,14 @@ struct weir__tree {
     size_t nodes;
 };
 
-/* The documents, linked by next; NULL: none. What is wrong is added to errors, with at most one error
- * of syntax; the documents before it are returned. */
+/* The documents, linked by next; NULL: none. What is wrong is added to errors, with at most one
+ * error of syntax; the documents before it are returned. */
 struct weir_data_node *weir__tree_yaml(struct weir__tree *t, struct weir_str text);
 struct weir_data_node *weir__tree_json(struct weir__tree *t, struct weir_str text);
 
 /* NULL: an error was added, there are too many. */
-struct weir_data_node *weir__tree_node(struct weir__tree *t, enum weir_node_type type, unsigned line);
+struct weir_data_node *weir__tree_node(struct weir__tree *t, enum weir_node_type type,
+                                       unsigned line);
 void weir__tree_append(struct weir_data_node *parent, struct weir_data_node *child);
 void weir__tree_error(struct weir__tree *t, unsigned line, const char *what);
 

@@ -34,8 +34,8 @@ static bool advance(struct reader *r)
     if (!r->failed) {
         const char *why = weir_arena_printf(
             r->tree->arena, "not valid YAML: %s%s%s",
-            r->parser.problem ? r->parser.problem : "cannot be read",
-            r->parser.context ? ", " : "", r->parser.context ? r->parser.context : "");
+            r->parser.problem ? r->parser.problem : "cannot be read", r->parser.context ? ", " : "",
+            r->parser.context ? r->parser.context : "");
 
         fail(r,
              (unsigned)(r->parser.problem_mark.line ? r->parser.problem_mark.line
@@ -80,8 +80,7 @@ static struct weir_data_node *list(struct reader *r, unsigned depth)
 {
     struct weir_data_node *n, *item;
 
-    if (!plain_words_only(r, r->event.data.sequence_start.anchor,
-                          r->event.data.sequence_start.tag))
+    if (!plain_words_only(r, r->event.data.sequence_start.anchor, r->event.data.sequence_start.tag))
         return NULL;
     n = weir__tree_node(r->tree, WEIR_NODE_LIST, line_of(&r->event));
     while (n && advance(r)) {

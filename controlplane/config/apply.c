@@ -1,5 +1,5 @@
-/* apply.c - see apply.h. A change is made on copies of the folder's texts, the set that they give is
- * checked whole, and only then is anything written. */
+/* apply.c - see apply.h. A change is made on copies of the folder's texts, the set that they give
+ * is checked whole, and only then is anything written. */
 #include "controlplane/config/apply.h"
 
 #include <ctype.h>
@@ -119,8 +119,8 @@ static const char *new_file(struct planner *p, const struct weir_data_object *o)
     struct stat st;
 
     if ((path.p && stat(path.p, &st) == 0 && !S_ISDIR(st.st_mode)) ||
-        (p->texts.missing && (weir_str_ends(path, WEIR_STR(".yaml")) ||
-                              weir_str_ends(path, WEIR_STR(".yml")))))
+        (p->texts.missing &&
+         (weir_str_ends(path, WEIR_STR(".yaml")) || weir_str_ends(path, WEIR_STR(".yml")))))
         return p->o->path;
     for (; o->kind->name[n] && n + 1 < sizeof kind; n++)
         kind[n] = (char)tolower((unsigned char)o->kind->name[n]);
@@ -147,8 +147,8 @@ static void put_object(struct planner *p, const struct weir_data_object *o)
     struct weir_policy_change *c = &p->plan->list[p->plan->count++];
     const struct weir_data_file *file;
     size_t at = 0;
-    struct weir_policy_text *t = holder(p, weir_str_of(o->kind->name), weir_str_of(o->ns),
-                                        weir_str_of(o->name), &file, &at);
+    struct weir_policy_text *t =
+        holder(p, weir_str_of(o->kind->name), weir_str_of(o->ns), weir_str_of(o->name), &file, &at);
     const ProtobufCMessage *old = t ? file->objects[at].message : NULL;
 
     *c = (struct weir_policy_change){.type = o->kind->name,
@@ -206,8 +206,8 @@ static int make_plan(struct planner *p, struct weir_str file_name, struct weir_s
 {
     struct weir_data_error e = {.file = weir_arena_strdup(p->arena, file_name)};
     struct weir_data_file f;
-    int rc = weir_data_decode(p->arena, file_name, weir_data_syntax_of(file_name), text, p->errors,
-                              &f);
+    int rc =
+        weir_data_decode(p->arena, file_name, weir_data_syntax_of(file_name), text, p->errors, &f);
 
     if (rc == WEIR_OK)
         rc = check_twice(p, &f);
@@ -242,8 +242,8 @@ static int write_changes(struct planner *p)
             weir_file_mkdirs(p->o->path, 0755))
             return WEIR_EIO;
         /* A file keeps who may read it. */
-        if (weir_file_replace(t->file, t->text,
-                              stat(t->file, &st) == 0 ? st.st_mode & 0777 : 0644, true))
+        if (weir_file_replace(t->file, t->text, stat(t->file, &st) == 0 ? st.st_mode & 0777 : 0644,
+                              true))
             return WEIR_EIO;
     }
     return WEIR_OK;

@@ -42,8 +42,9 @@ WEIR_NODISCARD int weir_policy_apply(const struct weir_policy_source_options *o,
 /* Removes one object from the file that holds it. WEIR_ENOTFOUND; WEIR_EINVAL: another object needs
  * it, or the folder has errors. */
 WEIR_NODISCARD int weir_policy_delete(const struct weir_policy_source_options *o,
-                                      struct weir_str type, struct weir_str ns, struct weir_str name,
-                                      struct weir_arena *arena, struct weir_data_errors *errors,
+                                      struct weir_str type, struct weir_str ns,
+                                      struct weir_str name, struct weir_arena *arena,
+                                      struct weir_data_errors *errors,
                                       struct weir_policy_plan *out);
 
 #endif

@@ -114,8 +114,8 @@ static void check_ref(struct check *c, const struct weir__config_item *i, const 
 }
 
 /* Follows every field that names another object. */
-static void check_refs(struct check *c, const struct weir__config_item *i, const ProtobufCMessage *m,
-                       const char *path)
+static void check_refs(struct check *c, const struct weir__config_item *i,
+                       const ProtobufCMessage *m, const char *path)
 {
     const struct weir_schema_message *s = weir_schema_message(m->descriptor);
 

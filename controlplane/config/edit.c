@@ -16,7 +16,8 @@ static bool is_json(const struct weir_policy_text *t)
 
 /* The bytes of the document that line (from 1) is in, without its marker, and its lines. "---" at a
  * line's start is a marker everywhere in YAML, in block scalars too. */
-static struct weir_str document(struct weir_str text, unsigned line, unsigned *first, unsigned *last)
+static struct weir_str document(struct weir_str text, unsigned line, unsigned *first,
+                                unsigned *last)
 {
     size_t begin = 0, at = 0;
     unsigned number = 1;
@@ -62,8 +63,8 @@ static struct weir_str finish(struct weir_arena *arena, struct weir_buf *b)
 
 /* All objects anew, with m in place of number at. A text with an error
  * stays as it is: what could not be read would be lost. */
-static struct weir_str rewrite(struct weir_arena *arena, const struct weir_policy_text *t, size_t at,
-                               const ProtobufCMessage *m)
+static struct weir_str rewrite(struct weir_arena *arena, const struct weir_policy_text *t,
+                               size_t at, const ProtobufCMessage *m)
 {
     struct weir_data_errors errors = {.arena = arena};
     bool json = is_json(t), first = true;

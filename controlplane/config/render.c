@@ -14,8 +14,7 @@ static void send_made(const ProtobufCMessage *m, const char *type, const char *n
     size_t n = protobuf_c_message_get_packed_size(m);
     uint8_t *body = weir_alloc(n ? n : 1);
     char full[160], version[WEIR_VERSION_CHARS + 1];
-    struct weir_policy_send r = {
-        .type = type, .name = full, .version = version, .secret = secret};
+    struct weir_policy_send r = {.type = type, .name = full, .version = version, .secret = secret};
 
     protobuf_c_message_pack(m, body);
     (void)snprintf(full, sizeof full, "%s/%s", ns, name);

@@ -1,5 +1,5 @@
-/* source.h - where policy comes from: a watched folder (or file) of manifests, built-in ones, and the
- * local defaults. A bad edit leaves the last good set in force until it is mended.
+/* source.h - where policy comes from: a watched folder (or file) of manifests, built-in ones, and
+ * the local defaults. A bad edit leaves the last good set in force until it is mended.
  *
  *   idle -> (file event or poll) quiet -> reading (pool thread) -> idle, or quiet again
  *
@@ -36,7 +36,8 @@ struct weir_policy_source_options {
 WEIR_NODISCARD int weir_policy_source_start(const struct weir_policy_source_options *o,
                                             struct weir_policy_source **out);
 /* Frees itself once its handles are closed, then calls on_closed(arg); no callback before that. */
-void weir_policy_source_close(struct weir_policy_source *s, void (*on_closed)(void *arg), void *arg);
+void weir_policy_source_close(struct weir_policy_source *s, void (*on_closed)(void *arg),
+                              void *arg);
 
 /* Reads now in place of at the next event. */
 void weir_policy_source_poke(struct weir_policy_source *s);

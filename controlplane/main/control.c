@@ -242,6 +242,7 @@ static void close_stores(struct weir_control *c)
     weir_stream_stop(c->stream, c->options->drain_ms);
     weir_ledger_destroy(c->ledger);
     weir_ingest_stop(c->ingest);
+    weir_stream_free(c->stream);
     weir_keys_close(c->keys);
     weir_policy_set_unref(c->set);
     weir_arena_destroy(c->key_arena);

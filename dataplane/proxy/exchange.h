@@ -50,6 +50,7 @@ struct weir_charge {
     const struct weir_policy_budget *budget;
     struct weir_str scope;
     int64_t spent; /* settled cost so far, in the budget's unit */
+    int64_t held;  /* at the end of the call, for its record */
 };
 
 /* One try at one target. */
@@ -106,8 +107,8 @@ struct weir_exchange {
     struct weir_http_call *upstream;  /* NULL between attempts */
     struct weir_attempt attempts[WEIR_MAX_ATTEMPTS];
     size_t attempt_count;
-    bool sent; /* a request may have reached a provider */
-    struct weir_wheel_timer retry_timer;
+    bool sent;                     /* a request may have reached a provider */
+    struct weir_wheel_timer timer; /* the pause before a retry, or the end of holding back */
     const struct weir_http_call_head *response; /* only while relay begins */
 
     /* relay */
@@ -129,7 +130,6 @@ struct weir_exchange {
     int64_t cost_nano_usd;                 /* of all attempts */
     bool price_unknown;
     int64_t first_byte_us, first_token_us; /* monotonic; 0: none */
-    int64_t upstream_us;     /* from sending attempts to their first bytes, together */
     uint64_t response_bytes; /* of its body */
 };
 

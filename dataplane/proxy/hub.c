@@ -129,8 +129,7 @@ static int send_batch(struct weir_hub *h, const struct weir_spool_batch *b)
     ProtobufCBinaryData records[WEIR_SPOOL_BATCH_RECORDS];
 
     for (size_t i = 0; i < b->count; i++)
-        records[i] =
-            (ProtobufCBinaryData){b->records[i].n, (uint8_t *)(uintptr_t)b->records[i].p};
+        records[i] = (ProtobufCBinaryData){b->records[i].n, (uint8_t *)(uintptr_t)b->records[i].p};
     batch.incarnation = (char *)(uintptr_t)b->incarnation;
     batch.records = records;
     batch.n_records = b->count;

@@ -81,7 +81,7 @@ static void start(struct weir_exchange *x)
 
 static void on_pause_over(struct weir_wheel_timer *t)
 {
-    start(WEIR_CONTAINER(t, struct weir_exchange, retry_timer));
+    start(WEIR_CONTAINER(t, struct weir_exchange, timer));
 }
 
 static uint64_t pause_ms(struct weir_exchange *x)
@@ -106,10 +106,12 @@ int weir_attempt_next(struct weir_exchange *x)
         return WEIR_ENOTFOUND;
     x->candidate = pick(x);
     pause = pause_ms(x);
-    if (pause)
-        weir_wheel_arm(x->worker->wheel, &x->retry_timer, pause);
-    else
+    if (pause) {
+        weir_wheel_timer_init(&x->timer, on_pause_over);
+        weir_wheel_arm(x->worker->wheel, &x->timer, pause);
+    } else {
         start(x);
+    }
     return WEIR_EWAIT;
 }
 
@@ -159,6 +161,7 @@ void weir_attempt_failed(struct weir_exchange *x, const char *error, const char 
         weir_http_call_cancel(x->upstream);
         x->upstream = NULL;
     }
+    weir_wheel_cancel(x->worker->wheel, &x->timer);
     weir_attempt_close(x, error, billable);
     x->tap = NULL;
     x->relaying = false;
@@ -187,7 +190,6 @@ static void on_head(void *arg, const struct weir_http_call_head *head)
     weir_http_call_get_info(x->upstream, &info);
     a->status = head->status;
     a->reused_connection = info.reused_connection;
-    x->upstream_us += now - a->started_us;
     if (x->first_byte_us == 0)
         x->first_byte_us = now;
     if (worth_another_try(head->status) && may_try_again(x)) {
@@ -243,7 +245,6 @@ const struct weir_http_call_events weir_attempt_events = {
 
 enum weir_verdict weir_stage_dispatch(struct weir_exchange *x)
 {
-    weir_wheel_timer_init(&x->retry_timer, on_pause_over);
     x->candidate = pick(x);
     if (x->candidate->provider->echo) {
         note_attempt(x);

@@ -77,7 +77,7 @@ static void fill_holds(const struct weir_exchange *x, struct weir_record *r,
             .unit = c->budget->conf.unit == WEIR_UNIT_TOKENS     ? "tokens"
                     : c->budget->conf.unit == WEIR_UNIT_REQUESTS ? "requests"
                                                                  : NULL,
-            .held = x->held ? h->held : 0,
+            .held = c->held,
             .settled = x->held ? h->settled : 0,
             .refused = !x->held};
     }
@@ -155,7 +155,9 @@ static void fill_call(const struct weir_exchange *x, struct weir_record *r)
     r->duration_us = now - x->started_us;
     r->first_byte_us = since(x, x->first_byte_us);
     r->first_token_us = since(x, x->first_token_us);
-    r->gateway_us = x->first_byte_us ? since(x, x->first_byte_us) - x->upstream_us : r->duration_us;
+    r->gateway_us = r->duration_us;
+    if (x->attempt_count) /* before the first attempt and after the last one */
+        r->gateway_us -= x->attempts[x->attempt_count - 1].ended_us - x->attempts[0].started_us;
     r->operation = operation_name(x);
     r->dialect = weir_dialect_name(x->dialect);
     r->requested_model = x->call.model;

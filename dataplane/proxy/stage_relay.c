@@ -17,6 +17,9 @@
 #include "dataplane/proxy/shortage.h"
 #include "dataplane/proxy/worker.h"
 
+/* A client that sees nothing for longer may take the gateway for dead. */
+enum { LONGEST_HOLD_BACK_MS = 1000 };
+
 /* ---- to the client ---- */
 
 static bool is_hop_by_hop(struct weir_str name)
@@ -58,6 +61,7 @@ static void to_client(struct weir_exchange *x, struct weir_str bytes)
 /* The client gets its first byte: from here on no other target can take over. */
 static void begin_answer(struct weir_exchange *x)
 {
+    weir_wheel_cancel(x->worker->wheel, &x->timer);
     x->answered = true;
     x->head_count += weir_answer_headers(x, false, x->head + x->head_count);
     weir_http_start(x->req, (unsigned)x->status, x->head, x->head_count, -1);
@@ -77,6 +81,11 @@ static void sink(void *arg, const char *p, size_t n)
         return;
     begin_answer(x);
     to_client(x, (struct weir_str){p, n});
+}
+
+static void on_held_long_enough(struct weir_wheel_timer *t)
+{
+    begin_answer(WEIR_CONTAINER(t, struct weir_exchange, timer));
 }
 
 /* ---- staying within the holds ---- */
@@ -356,6 +365,10 @@ enum weir_verdict weir_stage_relay(struct weir_exchange *x)
                                               .event_stream = x->event_stream,
                                               .hide_usage = !x->call.asks_usage,
                                               .input_estimate = x->call.input_estimate});
+    if (x->event_stream) {
+        weir_wheel_timer_init(&x->timer, on_held_long_enough);
+        weir_wheel_arm(x->worker->wheel, &x->timer, LONGEST_HOLD_BACK_MS);
+    }
     if (x->echo)
         answer_echo(x);
     return WEIR_V_WAIT;

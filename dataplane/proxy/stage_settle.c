@@ -8,9 +8,12 @@ enum weir_verdict weir_stage_settle(struct weir_exchange *x)
 {
     int64_t actual[WEIR_ADMIT_PARTS_MAX], now = weir_worker_now_ms(x->worker);
 
+    weir_wheel_cancel(x->worker->wheel, &x->timer);
     weir_attempt_close(x, "cancelled", true);
     if (!x->held)
         return WEIR_V_CONTINUE;
+    for (size_t i = 0; i < x->charge_count; i++)
+        x->charges[i].held = x->admission.holds[i].held;
     if (!x->sent) {
         weir_holder_release(x->worker->holder, now, &x->admission);
         return WEIR_V_CONTINUE;
@@ -19,8 +22,8 @@ enum weir_verdict weir_stage_settle(struct weir_exchange *x)
         actual[i] = x->charges[i].spent;
         /* Spent at least what is known, and the whole hold where policy wants it for a guess. */
         if (x->usage.estimated && x->charges[i].budget->charge_hold &&
-            x->admission.holds[i].held > actual[i])
-            actual[i] = x->admission.holds[i].held;
+            x->charges[i].held > actual[i])
+            actual[i] = x->charges[i].held;
     }
     weir_holder_settle(x->worker->holder, now, &x->admission, actual);
     return WEIR_V_CONTINUE;

@@ -132,6 +132,7 @@ static void take_budget_state(void *arg)
     struct message *m = arg;
     struct weir_worker *w = m->worker;
 
+    w->ledger_connected = m->flag;
     if (m->flag)
         weir_holder_on_connected(w->holder, weir_worker_now_ms(w));
     else
@@ -149,6 +150,7 @@ static void on_server_drained(void *arg)
     struct weir_worker *w = arg;
 
     w->server_drained = true;
+    w->drain_deadline_ms = weir_worker_now_ms(w) + LEASE_RETURN_MS;
 }
 
 static void take_drain(void *arg)
@@ -157,7 +159,6 @@ static void take_drain(void *arg)
     struct weir_worker *w = m->worker;
 
     w->draining = true;
-    w->drain_deadline_ms = weir_worker_now_ms(w) + m->number + LEASE_RETURN_MS;
     weir_http_server_drain(w->server, (uint32_t)m->number, on_server_drained, w);
     free(m);
 }
@@ -242,7 +243,8 @@ static void on_tick(uv_timer_t *t)
     update_gauges(w);
     if (!w->server_drained || w->told_drained)
         return;
-    if (weir_holder_drain(w->holder, now) || now >= w->drain_deadline_ms) {
+    /* Without a ledger to confirm, the journal tells the next start what is open. */
+    if (weir_holder_drain(w->holder, now) || !w->ledger_connected || now >= w->drain_deadline_ms) {
         w->told_drained = true;
         weir_hub_worker_drained(w->hub, w);
     }

@@ -47,7 +47,7 @@ struct weir_worker {
     int64_t drain_deadline_ms; /* on this loop's clock */
     int64_t auth_second;       /* of the failures below */
     unsigned auth_failures;
-    bool closing;
+    bool closing, ledger_connected;
 
     struct weir_metrics *metrics;   /* written here, read by the hub */
     struct weir_recorder *recorder; /* records on their way to the hub */

@@ -24,6 +24,8 @@ static void check(struct weir_arena *arena, const ProtobufCMessage *m, bool json
     weir_buf_fini(&b);
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct weir_arena *arena = weir_arena_create(NULL);

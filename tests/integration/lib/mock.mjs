@@ -104,7 +104,7 @@ export class Mock {
     if (plan.hold) await plan.hold;
     if (plan.delayMs) await new Promise((r) => setTimeout(r, plan.delayMs));
     for (const [k, v] of Object.entries(plan.headers)) res.setHeader(k, v);
-    if (plan.status === "reset") return req.socket.resetAndDestroy();
+    if (plan.status === "reset") return req.socket.destroy();
     if (plan.status !== 200)
       return this.json(res, plan.status, plan.body ?? (dialect === "anthropic"
         ? { type: "error", error: { type: "overloaded_error", message: "mock says no" } }
@@ -163,7 +163,7 @@ export class Mock {
       if (a.plan.holdAfter && n === a.plan.holdAfter[0]) await a.plan.holdAfter[1];
       if (a.plan.chunkDelayMs) await new Promise((r) => setTimeout(r, a.plan.chunkDelayMs));
       if (e.tokens) a.call.emitted += e.tokens;
-      await this.write(res, e.text, a.plan.split);
+      await this.write(res, e.text, a.plan.split, n + 1 === a.plan.cutAfter); // a break comes after what was sent
       n++;
     }
     const all = n >= events.length;
@@ -173,12 +173,14 @@ export class Mock {
     else res.destroy();
   }
 
-  async write(res, text, split) {
+  async write(res, text, split, flush) {
     const b = Buffer.from(text);
     const step = split || b.length;
     for (let i = 0; i < b.length; i += step) {
       if (res.destroyed) return;
-      if (!res.write(b.subarray(i, i + step))) await Promise.race([once(res, "drain"), once(res, "close")]);
+      const more = i + step < b.length || !flush;
+      if (!more) await new Promise((r) => (res.once("close", r), res.write(b.subarray(i, i + step), r)));
+      else if (!res.write(b.subarray(i, i + step))) await Promise.race([once(res, "drain"), once(res, "close")]);
       if (split) await new Promise((r) => setImmediate(r));
     }
   }

@@ -1,4 +1,5 @@
-/* config_mem.h - what the tests of weir_config share: a folder of their own, and texts in memory. */
+/* config_mem.h - what the tests of weir_config share: a folder of their own, and texts in memory.
+ */
 #ifndef TESTS_CONFIG_MEM_H
 #define TESTS_CONFIG_MEM_H
 

@@ -114,9 +114,10 @@ static void json_files_are_written_anew(void **state)
     struct at *a = *state;
     char *text;
 
-    file_put(a->path, "a.json",
-             "{\"apiVersion\": \"weir.dev/v1alpha1\", \"kind\": \"Agent\", \"metadata\": {\"name\": "
-             "\"x\"}, \"spec\": {\"team\": \"old\"}}");
+    file_put(
+        a->path, "a.json",
+        "{\"apiVersion\": \"weir.dev/v1alpha1\", \"kind\": \"Agent\", \"metadata\": {\"name\": "
+        "\"x\"}, \"spec\": {\"team\": \"old\"}}");
     assert_int_equal(apply(a, AGENT("x", "{team: new}")), WEIR_OK);
     text = file_get(a->path, "a.json");
     assert_non_null(strstr(text, "\"team\": \"new\""));

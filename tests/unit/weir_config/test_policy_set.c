@@ -116,9 +116,17 @@ static void a_namespace_gets_its_own_objects_keys_and_needed_secrets(void **stat
 {
     static const char ours[] =
         PROVIDER("p", "{dialect: openai, credential: {pushed: {env: X}}}") "---\n" PROVIDER(
-            "unused", "{dialect: openai, credential: {pushed: {env: X}}}") "---\n"
-        ROUTE("r", TO("p")) "---\n" HEAD
-        "kind: Agent\nmetadata: {name: z, namespace: other}\nspec: {}\n";
+            "unused",
+            "{dialect: openai, credential: {pushed: {env: X}}}") "---\n" ROUTE("r",
+                                                                               TO("p")) "---\n" HEAD
+                                                                                        "kind: "
+                                                                                        "Agent\nmet"
+                                                                                        "adata: "
+                                                                                        "{name: z, "
+                                                                                        "namespace:"
+                                                                                        " other}"
+                                                                                        "\nspec: "
+                                                                                        "{}\n";
     static const char prices[] =
         HEAD "kind: PriceList\nmetadata: {name: default}\nspec: {prices: [{model: m, input: 1}]}\n";
     const struct weir_policy_text texts[] = {{"ours.yaml", weir_str_of(ours), false},
@@ -177,9 +185,8 @@ static const Weir__V1__ProviderSpec *provider_of(struct weir_policy_set *s, cons
 
 static void without_a_provider_the_environment_makes_them(void **state)
 {
-    struct weir_local_env env = {.openai_key = true,
-                                 .anthropic_key = true,
-                                 .openai_base_url = "http://127.0.0.1:9/v1/"};
+    struct weir_local_env env = {
+        .openai_key = true, .anthropic_key = true, .openai_base_url = "http://127.0.0.1:9/v1/"};
     struct weir_policy_set *s = local("", &env);
 
     (void)state;

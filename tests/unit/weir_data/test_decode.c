@@ -129,8 +129,7 @@ static void every_bad_input_gets_its_exact_sentence(void **state)
         {"a.yaml", ROUTE GROUPS "  models: [\"\"]\n",
          "a.yaml:6: Route/r: spec.models[0]: must be a name or a pattern with '*', 1 to 256 bytes "
          "long\n"},
-        {"a.yaml",
-         HEAD "kind: Agent\nmetadata: {name: a}\nspec: {keys: [{id: k, sha256: abc}]}\n",
+        {"a.yaml", HEAD "kind: Agent\nmetadata: {name: a}\nspec: {keys: [{id: k, sha256: abc}]}\n",
          "a.yaml:4: Agent/a: spec.keys[0].sha256: must be a SHA-256: 64 hex digits (printf %s KEY "
          "| sha256sum)\n"},
         {"a.yaml", HEAD "kind: Agent\nmetadata: {name: Bad_Name}\nspec: {project: x}\n",
@@ -156,8 +155,9 @@ static void every_bad_input_gets_its_exact_sentence(void **state)
         {"a.yaml", "a: !!str 1\n", "a.yaml:1: tags are not supported: remove it\n"},
         {"a.yaml", "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[",
          "a.yaml:1: nested too deeply\n"},
-        {"a.json", "{\"kind\": \"Agent\",\n \"spec\": {\"project\": 5},\n \"metadata\": {\"name\": "
-                   "\"a\"}, \"apiVersion\": \"weir.dev/v1alpha1\"}",
+        {"a.json",
+         "{\"kind\": \"Agent\",\n \"spec\": {\"project\": 5},\n \"metadata\": {\"name\": "
+         "\"a\"}, \"apiVersion\": \"weir.dev/v1alpha1\"}",
          "a.json:2: Agent/a: spec.project: must be text: write it in quotes, \"5\"\n"},
     };
 
@@ -189,9 +189,9 @@ static void a_syntax_error_names_its_line(void **state)
 
 static void all_documents_are_read_and_all_errors_reported(void **state)
 {
-    struct decoded d = decode("a.yaml", BUDGET "  limit: {usd: 12.50}\n  window: day\n---\n" BUDGET
-                                               "  window: dy\n---\n" BUDGET
-                                               "  limit: {tokens: -4}\n");
+    struct decoded d =
+        decode("a.yaml", BUDGET "  limit: {usd: 12.50}\n  window: day\n---\n" BUDGET
+                                "  window: dy\n---\n" BUDGET "  limit: {tokens: -4}\n");
     const Weir__V1__Budget *b;
 
     (void)state;
@@ -247,8 +247,7 @@ static void render_and_decode_are_inverse(void **state)
         text = weir_strdup(weir_buf_str(indent ? &json : &yaml));
         b = decode(indent ? "b.json" : "b.yaml", text);
         assert_int_equal(b.rc, WEIR_OK);
-        assert_true(
-            weir_str_eq(packed, weir_message_pack(b.arena, b.file.objects[0].message)));
+        assert_true(weir_str_eq(packed, weir_message_pack(b.arena, b.file.objects[0].message)));
         free(text);
         weir_arena_destroy(b.arena);
     }
@@ -268,14 +267,14 @@ static void yaml_is_rendered_for_people(void **state)
     assert_int_equal(weir_render_yaml(a.file.objects[0].message, &yaml), WEIR_OK);
     text = weir_strdup(weir_buf_str(&yaml));
     assert_string_equal(
-        text, HEAD
-        "kind: Route\nmetadata:\n  name: main\n  labels:\n    a: x\n    b: \"2\"\nspec:\n"
-        "  models:\n    - gpt-*\n    - \"4.1\"\n    - \"true\"\n"
-        "  callers:\n    teams:\n      - core\n"
-        "  groups:\n    - targets:\n        - provider: openai\n          weight: 3\n"
-        "        - provider: b\n    - targets:\n        - provider: c\n          model: m\n"
-        "  retry:\n    attempts: 2\n    backoff: 1s500ms\n"
-        "  priority: -3\n  addHeaders:\n    x-a: \"true\"\n");
+        text,
+        HEAD "kind: Route\nmetadata:\n  name: main\n  labels:\n    a: x\n    b: \"2\"\nspec:\n"
+             "  models:\n    - gpt-*\n    - \"4.1\"\n    - \"true\"\n"
+             "  callers:\n    teams:\n      - core\n"
+             "  groups:\n    - targets:\n        - provider: openai\n          weight: 3\n"
+             "        - provider: b\n    - targets:\n        - provider: c\n          model: m\n"
+             "  retry:\n    attempts: 2\n    backoff: 1s500ms\n"
+             "  priority: -3\n  addHeaders:\n    x-a: \"true\"\n");
     free(text);
     weir_buf_fini(&yaml);
     weir_arena_destroy(a.arena);
@@ -283,10 +282,10 @@ static void yaml_is_rendered_for_people(void **state)
 
 static void the_order_of_labels_changes_no_version(void **state)
 {
-    struct decoded a = decode("a.yaml", HEAD
-                              "kind: Agent\nmetadata: {name: a, labels: {x: p, y: q}}\nspec: {}\n");
-    struct decoded b = decode("b.yaml", HEAD
-                              "kind: Agent\nspec: {}\nmetadata: {labels: {y: q, x: p}, name: a}\n");
+    struct decoded a =
+        decode("a.yaml", HEAD "kind: Agent\nmetadata: {name: a, labels: {x: p, y: q}}\nspec: {}\n");
+    struct decoded b =
+        decode("b.yaml", HEAD "kind: Agent\nspec: {}\nmetadata: {labels: {y: q, x: p}, name: a}\n");
 
     (void)state;
     assert_int_equal(a.rc, WEIR_OK);
