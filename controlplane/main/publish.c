@@ -94,24 +94,6 @@ void weir_control_publish(struct weir_control *c)
     publish_resources(c, secrets, secret_count);
 }
 
-static void log_errors(struct weir_policy_errors *errors, bool have_policy)
-{
-    size_t n = weir_policy_errors_count(errors);
-
-    struct weir_buf line;
-
-    weir_buf_init(&line, 16384);
-    for (size_t i = 0; i < n; i++) {
-        weir_buf_clear(&line);
-        weir_data_error_text(weir_policy_errors_at(errors, i), &line);
-        WEIR_LOG(WEIR_LOG_ERROR, "policy", "%.*s", (int)line.n, line.p);
-    }
-    weir_buf_fini(&line);
-    if (n)
-        WEIR_LOG(WEIR_LOG_ERROR, "policy", "%zu error%s; %s", n, n == 1 ? "" : "s",
-                 have_policy ? "the last good policy stays in force" : "no policy is in force yet");
-}
-
 void weir_control_on_policy(void *control, struct weir_policy_set *set,
                             struct weir_policy_errors *errors)
 {
@@ -119,7 +101,9 @@ void weir_control_on_policy(void *control, struct weir_policy_set *set,
     struct weir_policy_set *old = c->set;
 
     c->errors = weir_policy_errors_count(errors);
-    log_errors(errors, set != NULL);
+    if (c->errors)
+        WEIR_LOG(WEIR_LOG_ERROR, "policy", "%zu error%s; %s", c->errors, c->errors == 1 ? "" : "s",
+                 set ? "the last good policy stays in force" : "no policy is in force yet");
     if (!set || (old && strcmp(weir_policy_set_revision(old), weir_policy_set_revision(set)) == 0))
         return;
     c->set = weir_policy_set_ref(set);

@@ -232,6 +232,18 @@ static void update_gauges(struct weir_worker *w)
     weir_metrics_set(w->metrics, WEIR_METRIC_UPSTREAM_FAILURES, (int64_t)client.connect_failures);
 }
 
+static void update_budget_gauges(struct weir_worker *w, int64_t now)
+{
+    struct weir_holder_counters c;
+
+    weir_holder_count(w->holder, now, &c);
+    weir_metrics_set(w->metrics, WEIR_METRIC_HOLDS_OPEN, c.open_holds);
+    weir_metrics_set(w->metrics, WEIR_METRIC_HOLDS_WAITING, c.waiting);
+    weir_metrics_set(w->metrics, WEIR_METRIC_LEASES, c.leases);
+    weir_metrics_set(w->metrics, WEIR_METRIC_DECISION_AGE, c.decision_age_ms);
+    weir_metrics_set(w->metrics, WEIR_METRIC_BREACHES, (int64_t)c.breaches);
+}
+
 static void on_tick(uv_timer_t *t)
 {
     struct weir_worker *w = t->data;
@@ -241,6 +253,7 @@ static void on_tick(uv_timer_t *t)
         return;
     weir_holder_tick(w->holder, now);
     update_gauges(w);
+    update_budget_gauges(w, now);
     if (!w->server_drained || w->told_drained)
         return;
     /* Without a ledger to confirm, the journal tells the next start what is open. */

@@ -155,11 +155,21 @@ test("a stream is cut, correctly in its dialect, when its budget is used up", as
 });
 
 test("B-24: the error names the budget, its limit and when it resets, and says that it is Weir's; max_tokens is never demanded", async (t) => {
-  const { openai } = await setting(t, { budgets: budget("day", "{usd: 0.0000001}", { window: "day" }) });
+  const { openai } = await setting(t, { budgets: budget("day", "{requests: 1}", { window: "day" }) });
   const { max_tokens, ...free } = chat();
+  assert.equal(await outcome(openai.chat.completions.create(free)), "ok");
   const e = await outcome(openai.chat.completions.create(free));
   assert.equal(e.status, 402);
   assert.equal(e.code, "budget_exceeded");
-  assert.match(e.message, /Weir's budget 'default\/day'.*limit \$0\.00000.*resets in/);
+  assert.match(e.message, /Weir's budget 'default\/day'.*limit 1 request.*left 0.*resets in/);
   assert.equal(e.headers.get("x-should-retry"), "false");
+});
+
+test("B-06: how old the knowledge is that budgets are decided by is exported, and small", async (t) => {
+  const { weir, openai } = await setting(t, { budgets: budget("calls", "{requests: 100}") });
+  await openai.chat.completions.create(chat());
+  await until(async () => {
+    const age = Number(/^weir_decision_age_milliseconds (\d+)$/m.exec(await weir.metrics())?.[1] ?? NaN);
+    return age < 60_000; // the leases' use-by: past it nothing new is held
+  }, "the metric");
 });
