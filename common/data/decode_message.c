@@ -199,17 +199,18 @@ static void check_present(struct weir__decode *d, const struct weir_data_node *n
     const ProtobufCMessageDescriptor *desc = s->descriptor;
     const char *list = NULL;
     unsigned line = n->key_line ? n->key_line : n->line;
+    bool one = s->flags & WEIR_SCHEMA_ONE && __builtin_popcountll(seen) != 1;
 
     for (unsigned i = 0; i < desc->n_fields; i++) {
         struct weir__path at = {path, desc->fields[i].name, 0};
 
         if (s->fields[i].flags & WEIR_SCHEMA_REQUIRED && !(seen >> i & 1))
             weir__decode_error(d, line, &at, "is missing: add it");
-        if (!(s->fields[i].flags & WEIR_SCHEMA_LATER))
+        if (one && !(s->fields[i].flags & WEIR_SCHEMA_LATER))
             list = list ? weir_arena_printf(d->arena, "%s, %s", list, desc->fields[i].name)
                         : desc->fields[i].name;
     }
-    if (s->flags & WEIR_SCHEMA_ONE && __builtin_popcountll(seen) != 1)
+    if (one)
         weir__decode_error(d, line, path, "must have exactly one of %s",
                            list ? list : "its fields");
 }

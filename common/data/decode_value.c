@@ -138,6 +138,10 @@ static bool scalar_enum(struct weir__decode *d, const struct weir_data_node *n,
         *out = e->values[i].value;
         return true;
     }
+    if (weir__decode_is_full(d)) {
+        d->errors->dropped++;
+        return false;
+    }
     near =
         n->type <= WEIR_NODE_TEXT ? weir_schema_nearest(n->text, value_name, e, e->n_values) : NULL;
     weir__decode_error(d, n->line, path, "must be one of %s, not %s%s%s%s", value_list(d, e),

@@ -101,6 +101,10 @@ static void check_ref(struct check *c, const struct weir__config_item *i, const 
 
     if (weir__config_find(c->items, c->n, type, i->o.ns, value))
         return;
+    if (c->errors->count >= WEIR_DATA_MAX_ERRORS) { /* counted; no words are kept */
+        c->errors->dropped++;
+        return;
+    }
     for (size_t k = 0; k < c->n; k++) {
         if (strcmp(c->items[k].o.kind->name, type) || strcmp(c->items[k].o.ns, i->o.ns))
             continue;

@@ -186,15 +186,35 @@ const struct weir_policy_object *weir_policy_set_at(const struct weir_policy_set
     return i < s->count ? &s->objects[i] : NULL;
 }
 
+/* As strcmp. */
+static int compare(const char *z, struct weir_str s)
+{
+    int r = strncmp(z, s.p ? s.p : "", s.n);
+
+    return r ? r : strlen(z) > s.n;
+}
+
 const struct weir_policy_object *weir_policy_set_find(const struct weir_policy_set *s,
                                                       struct weir_str type, struct weir_str ns,
                                                       struct weir_str name)
 {
-    for (size_t i = 0; i < s->count; i++) {
-        const struct weir_policy_object *o = &s->objects[i];
+    size_t low = 0, high = s->count;
 
-        if (weir_str_is(name, o->name) && weir_str_is(ns, o->ns) && weir_str_is(type, o->type))
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        const struct weir_policy_object *o = &s->objects[mid];
+        int r = compare(o->type, type);
+
+        if (r == 0)
+            r = compare(o->ns, ns);
+        if (r == 0)
+            r = compare(o->name, name);
+        if (r == 0)
             return o;
+        if (r < 0)
+            low = mid + 1;
+        else
+            high = mid;
     }
     return NULL;
 }

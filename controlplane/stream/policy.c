@@ -137,9 +137,9 @@ static void push_one(struct weir_stream *s, struct weir__stream_session *x)
 
     if (!target || !x->record || x->closing || x->outstanding || same(target, x->nacked))
         return;
-    /* The first transaction is sent even when it is empty: it tells the proxy that it is current.
-     */
-    if (x->outstanding_id != 0 && same(target, x->acked))
+    /* Empty ones are sent too, first and after a NACK: they tell the proxy that it is current, and
+     * its ACK ends what the NACK said. */
+    if (x->outstanding_id != 0 && !x->nacked && same(target, x->acked))
         return;
     d = weir__diff_get(s->diffs, x->acked, target, &s->next_txn);
     /* One transaction is all that ever waits for a proxy, and its messages are shared by all. */

@@ -171,13 +171,20 @@ static void fill_call(const struct weir_exchange *x, struct weir_record *r)
         r->policy_revision = weir_policy_revision(x->policy);
 }
 
+/* Asking who is there, or for the list of models, is no call; being refused is worth a record. */
+static bool is_call(const struct weir_exchange *x)
+{
+    return x->outcome != WEIR_OUTCOME_OK ||
+           (x->operation != WEIR_OP_HELLO && x->operation != WEIR_OP_MODELS);
+}
+
 enum weir_verdict weir_stage_record(struct weir_exchange *x)
 {
     struct weir_record_attempt attempts[WEIR_MAX_ATTEMPTS];
     struct weir_record_hold holds[WEIR_ADMIT_PARTS_MAX];
     struct weir_record r;
 
-    if (x->operation != WEIR_OP_HELLO) {
+    if (is_call(x)) {
         weir_record_init(&r);
         fill_call(x, &r);
         fill_caller(x, &r);
