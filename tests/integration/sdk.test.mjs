@@ -19,7 +19,7 @@ test("openai: a plain call answers, is billed to the nano-dollar, and names targ
   assert.deepEqual(mock.problems, []);
 });
 
-test("openai: a stream arrives event by event; usage that Weir asked for stays out of it", async (t) => {
+test("S-07: openai: a stream arrives event by event; usage that Weir asked for stays out of it", async (t) => {
   const { mock, weir, openai } = await setting(t, { budgets: money });
   const stream = await openai.chat.completions.create(chat({ stream: true }));
   let text = "", usage = 0, finish;
@@ -59,7 +59,7 @@ test("openai: a tool call, whole and streamed, arrives with its id, name and arg
   assert.deepEqual(mock.problems, []);
 });
 
-test("anthropic: a plain call and a stream answer and are billed to the nano-dollar", async (t) => {
+test("S-18: anthropic: a plain call and a stream answer and are billed to the nano-dollar", async (t) => {
   const { mock, weir, anthropic } = await setting(t, { budgets: money });
   const whole = await anthropic.messages.create(chat());
   assert.equal(whole.content[0].text, "lor ".repeat(10));
@@ -91,7 +91,7 @@ test("anthropic: count_tokens passes through and is not billed", async (t) => {
   assert.equal(mock.bill, 0n);
 });
 
-test("S-02: an abort in the middle of a stream closes the provider's connection and is settled, never zero", async (t) => {
+test("S-02, S-03: an abort in the middle of a stream closes the provider's connection, pumps nothing on, and is settled, never zero", async (t) => {
   let release;
   const hold = new Promise((r) => (release = r));
   const { mock, weir, openai, anthropic } = await setting(t, { budgets: money, plan: () => ({ tokens: 50, holdAfter: [6, hold] }) });
