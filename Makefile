@@ -4,15 +4,17 @@
 SHELL := /bin/bash
 export PATH := $(CURDIR)/build/node/bin:$(PATH)
 
-.PHONY: run build test unit sanitize fuzz integration browser lint bench fleet soak nightly format clean
+.PHONY: run programs build test unit sanitize fuzz integration browser lint bench fleet soak nightly format clean
 
-run: build
+run: programs
 	@deploy/local/run.sh
 
-build:
+# The three programs; `build` adds the tests' and the benchmark's.
+programs: TARGETS := --target weir weir-control weir-proxy
+programs build:
 	@deploy/setup/bootstrap.sh run
-	@cmake --preset release >build/cmake.log || { cat build/cmake.log; exit 1; }
-	@cmake --build --preset release -- --quiet
+	@cmake --preset release >build/cmake.log 2>&1 || { cat build/cmake.log; exit 1; }
+	@cmake --build --preset release $(TARGETS) -- --quiet
 
 test:
 	@deploy/setup/bootstrap.sh test
@@ -22,7 +24,10 @@ unit sanitize fuzz integration browser lint:
 	@deploy/setup/bootstrap.sh test
 	@tests/run.sh $@
 
-bench fleet soak: build
+fleet: build
+	@tests/fleet/run.sh
+
+bench soak: build
 	@deploy/setup/bootstrap.sh bench
 	@tests/$@/run.sh
 

@@ -74,6 +74,8 @@ endfunction()
 
 # weir_fuzz_targets(MODULE): tests/fuzz/MODULE/fuzz_*.c. With WEIR_FUZZ a libFuzzer program; otherwise a
 # program that replays the kept corpus (tests/fuzz/MODULE/corpus_NAME/), as a normal test.
+# The target fuzz_targets builds them all.
+add_custom_target(fuzz_targets)
 function(weir_fuzz_targets module)
   file(GLOB targets CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/${module}/fuzz_*.c)
   foreach(source ${targets})
@@ -92,5 +94,6 @@ function(weir_fuzz_targets module)
     target_compile_options(${target} PRIVATE -Wno-missing-prototypes)
     target_link_libraries(${target} PRIVATE weir_flags ${module} ${ARGN})
     set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
+    add_dependencies(fuzz_targets ${target})
   endforeach()
 endfunction()

@@ -8,40 +8,51 @@ cd "$(dirname "$0")/.."
 export PATH=$PWD/build/node/bin:$PATH
 suites=("$@"); [ $# = 0 ] && suites=(lint unit sanitize fuzz integration browser)
 mkdir -p build/artifacts
-passed=0 failed=0 skipped=0 broken=()
+passed=0 failed=0 skipped=0 broken=() began=0
 
 count() { # suite passed failed skipped
   passed=$((passed + $2)); failed=$((failed + $3)); skipped=$((skipped + $4))
   [ "$3" = 0 ] || broken+=("$1")
-  printf '== %s: %s passed, %s failed, %s skipped\n' "$1" "$2" "$3" "$4"
+  printf '== %s: %s passed, %s failed, %s skipped (%s s)\n' "$1" "$2" "$3" "$4" $((SECONDS - began))
 }
 
-build() { # preset [targets]
-  cmake --preset "$1" >"build/cmake-$1.log" 2>&1 && cmake --build --preset "$1" -- --quiet >"build/build-$1.log" 2>&1 && return
-  tail -n 40 "build/cmake-$1.log" "build/build-$1.log" 2>/dev/null
+build() { # preset [target]
+  local log=build/artifacts/build-$1.log from=$SECONDS
+  if cmake --preset "$1" >"$log" 2>&1 && cmake --build --preset "$1" ${2:+--target "$2"} -- --quiet >>"$log" 2>&1; then
+    [ $((SECONDS - from)) -lt 5 ] || echo "-- built $1 in $((SECONDS - from)) s"
+    return 0
+  fi
+  tail -n 60 "$log"
   return 1
 }
 
-run_ctest() { # suite preset label
-  local log=build/artifacts/ctest-$1.log total bad
+run_ctest() { # suite preset
+  local log=build/artifacts/ctest-$1.log total bad skip
   if ! build "$2"; then count "$1" 0 1 0; return; fi
-  ctest --test-dir "build/$2" -L "$3" --output-on-failure -j 2 >"$log" 2>&1
-  total=$(sed -n 's/.*tests failed out of \([0-9]*\).*/\1/p' "$log")
-  bad=$(sed -n 's/.*, \([0-9]*\) tests failed out of.*/\1/p' "$log")
-  if [ -z "$total" ]; then tail -n 20 "$log"; count "$1" 0 1 0; return; fi
-  [ "$bad" = 0 ] || tail -n 120 "$log"
-  count "$1" $((total - bad)) "$bad" 0
+  ctest --test-dir "build/$2" --output-on-failure --no-tests=error -j 2 --output-junit "$PWD/build/artifacts/ctest-$1.xml" >"$log" 2>&1
+  local code=$?
+  total=$(sed -n 's/.*tests failed out of \([0-9]*\).*/\1/p' "$log" | tail -n 1)
+  bad=$(sed -n 's/.*, \([0-9]*\) tests failed out of.*/\1/p' "$log" | tail -n 1)
+  skip=$(grep -c '\*\*\*Skipped' "$log")
+  if [ -z "$total" ]; then tail -n 60 "$log"; count "$1" 0 1 0; return; fi
+  [ "$bad" = 0 ] || { tail -n 30 "$log" | sed -n '/The following tests FAILED/,$p'; grep -a -B 2 -A 40 '\*\*\*' "$log" | grep -av Passed | head -n 150; }
+  count "$1" $((total - bad - skip)) "$bad" "$skip"
+  [ "$code" = 0 ] || [ "$bad" != 0 ] || count "$1: ctest itself" 0 1 0
 }
 
-run_node() { # suite folder
-  local log=build/artifacts/node-$1.log p f s
-  if ! build release; then count "$1" 0 1 0; return; fi
+run_node() { # suite, files
+  local suite=$1 log=build/artifacts/node-$1.log n code; shift
+  if [ ! -e "$1" ]; then echo "-- no file matches $1"; count "$suite" 0 0 1; return; fi
+  if ! build release; then count "$suite" 0 1 0; return; fi
   node --test --test-concurrency=1 --test-reporter=spec --test-reporter-destination=stdout \
-    --test-reporter=tap --test-reporter-destination="$log.tap" $2 >"$log" 2>&1
-  p=$(sed -n 's/^# pass \([0-9]*\)$/\1/p' "$log.tap"); f=$(sed -n 's/^# fail \([0-9]*\)$/\1/p' "$log.tap"); s=$(sed -n 's/^# skipped \([0-9]*\)$/\1/p' "$log.tap")
-  if [ -z "$p" ]; then tail -n 60 "$log"; count "$1" 0 1 0; return; fi
+    --test-reporter=tap --test-reporter-destination="$log.tap" "$@" >"$log" 2>&1
+  code=$?
+  number() { n=$(sed -n "s/^# $1 \([0-9]*\)\$/\1/p" "$log.tap" | tail -n 1); echo "${n:-0}"; }
+  local p f s
+  p=$(number pass); f=$(($(number fail) + $(number cancelled))); s=$(($(number skipped) + $(number todo)))
+  if [ $((p + f + s)) = 0 ] || { [ "$code" != 0 ] && [ "$f" = 0 ]; }; then f=$((f + 1)); fi
   [ "$f" = 0 ] || tail -n 200 "$log"
-  count "$1" "$p" "${f:-0}" "${s:-0}"
+  count "$suite" "$p" "$f" "$s"
 }
 
 lint() {
@@ -52,32 +63,43 @@ lint() {
   count lint "$good" "$bad" 0
 }
 
+fuzz_one() { # program seconds
+  local name=${1##*/}
+  local work=build/artifacts/fuzz-$name corpus=tests/fuzz/${name%%.*}/corpus_${name#*.fuzz_}
+  mkdir -p "$work"
+  [ -d "$corpus" ] || corpus=
+  "$1" -max_total_time="$2" -timeout=10 -rss_limit_mb=2048 -artifact_prefix="$work/" "$work" $corpus >"$work.log" 2>&1
+  echo $? >"$work.code"
+}
+export -f fuzz_one
+
 fuzz() {
-  local seconds=${WEIR_FUZZ_SECONDS:-$([ -n "${WEIR_NIGHTLY:-}" ] && echo 60 || echo 5)} bad=0 good=0
-  if ! build fuzz; then count fuzz 0 1 0; return; fi
+  local seconds=${WEIR_FUZZ_SECONDS:-$([ -n "${WEIR_NIGHTLY:-}" ] && echo 60 || echo 5)} bad=0 good=0 target name
+  if ! build fuzz fuzz_targets; then count fuzz 0 1 0; return; fi
+  rm -f build/artifacts/fuzz-*.code
+  find build/fuzz/fuzz -type f -perm -u+x -print0 | sort -z | xargs -0 -r -n 1 -P 2 bash -c 'fuzz_one "$1" "$0"' "$seconds"
   for target in build/fuzz/fuzz/*; do
     [ -x "$target" ] || continue
-    local name=${target##*/} module short corpus work
-    module=${name%%.*} short=${name#*.fuzz_} work=build/artifacts/fuzz-$name
-    corpus=tests/fuzz/$module/corpus_$short
-    mkdir -p "$work"
-    if "$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -artifact_prefix="$work/" "$work" $([ -d "$corpus" ] && echo "$corpus") >"$work.log" 2>&1
-    then good=$((good + 1)); else bad=$((bad + 1)); echo "fuzz: $name"; tail -n 40 "$work.log"; fi
+    name=${target##*/}
+    if [ "$(cat "build/artifacts/fuzz-$name.code" 2>/dev/null)" = 0 ]; then good=$((good + 1))
+    else bad=$((bad + 1)); echo "fuzz: $name"; tail -n 40 "build/artifacts/fuzz-$name.log"; fi
   done
+  [ $((good + bad)) != 0 ] || bad=1
   count fuzz "$good" "$bad" 0
 }
 
 for suite in "${suites[@]}"; do
+  began=$SECONDS
   case $suite in
     lint) lint ;;
-    unit) run_ctest unit release 'unit|fuzz|model' ;;
-    sanitize) run_ctest sanitize asan-ubsan 'unit|fuzz|model' ;;
+    unit) run_ctest unit release ;;
+    sanitize) run_ctest sanitize fuzz ;; # one build for both: the fuzz preset has the same sanitizers
     fuzz) fuzz ;;
-    integration) run_node integration "tests/integration/" ;;
-    browser) run_node browser "tests/browser/" ;;
+    integration) run_node integration tests/integration/*.test.mjs ;;
+    browser) run_node browser tests/browser/*.test.mjs ;;
     *) echo "no such suite: $suite"; exit 2 ;;
   esac
 done
 [ ${#broken[@]} = 0 ] || printf 'failed: %s\n' "${broken[*]}"
 printf '%s passed, %s failed, %s skipped\n' "$passed" "$failed" "$skipped"
-[ "$failed" = 0 ]
+[ "$failed" = 0 ] && [ "$passed" != 0 ]

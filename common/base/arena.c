@@ -173,16 +173,19 @@ struct weir_str weir_arena_copy(struct weir_arena *a, struct weir_str s)
 const char *weir_arena_printf(struct weir_arena *a, const char *fmt, ...)
 {
     va_list args, again;
+    char small[256], *z;
     int n;
-    char *z;
 
     va_start(args, fmt);
     va_copy(again, args);
-    n = vsnprintf(NULL, 0, fmt, args);
+    n = vsnprintf(small, sizeof small, fmt, args);
     va_end(args);
     WEIR_ASSERT(n >= 0);
     z = weir_arena_alloc(a, (size_t)n + 1);
-    vsnprintf(z, (size_t)n + 1, fmt, again);
+    if ((size_t)n < sizeof small)
+        memcpy(z, small, (size_t)n + 1);
+    else
+        vsnprintf(z, (size_t)n + 1, fmt, again);
     va_end(again);
     return z;
 }

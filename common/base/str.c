@@ -16,6 +16,14 @@ bool weir_str_ieq(struct weir_str a, struct weir_str b)
     return true;
 }
 
+bool weir_str_iany(struct weir_str s, const struct weir_str *of, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (of[i].n == s.n && weir_str_ieq(s, of[i]))
+            return true;
+    return false;
+}
+
 bool weir_str_starts(struct weir_str s, struct weir_str prefix)
 {
     return s.n >= prefix.n && (prefix.n == 0 || memcmp(s.p, prefix.p, prefix.n) == 0);

@@ -15,6 +15,11 @@ struct weir_str {
 };
 
 #define WEIR_STR(lit) ((struct weir_str){(lit), sizeof(lit) - 1})
+/* The same as an initialiser, for static tables. */
+#define WEIR_STR_INIT(lit)                                                                         \
+    {                                                                                              \
+        (lit), sizeof(lit) - 1                                                                     \
+    }
 #define WEIR_STR_NULL ((struct weir_str){NULL, 0})
 #define WEIR_STR_ARG(s) (int)(s).n, (s).p ? (s).p : "" /* for "%.*s" */
 
@@ -34,6 +39,8 @@ static inline bool weir_str_is(struct weir_str a, const char *z)
 }
 
 bool weir_str_ieq(struct weir_str a, struct weir_str b); /* ASCII case folded */
+/* Is s, case folded, one of the n? Most are told apart by their length. */
+bool weir_str_iany(struct weir_str s, const struct weir_str *of, size_t n);
 bool weir_str_starts(struct weir_str s, struct weir_str prefix);
 bool weir_str_ends(struct weir_str s, struct weir_str suffix);
 struct weir_str weir_str_trim(struct weir_str s); /* ASCII white space off both ends */

@@ -75,6 +75,111 @@ static long hex4(const char *p, const char *end)
     return v;
 }
 
+/* What may follow a backslash, and how many bytes the escape then has. */
+static const unsigned char escape_bytes[256] = {
+    ['"'] = 2, ['\\'] = 2, ['/'] = 2, ['b'] = 2, ['f'] = 2,
+    ['n'] = 2, ['r'] = 2,  ['t'] = 2, ['u'] = 6};
+
+/* Behind the escapes at p, of which there often are several in a row; NULL with a fault. */
+static const char *escapes_end(struct weir_json *j, const char *p)
+{
+    const char *end = j->end;
+
+    do {
+        size_t n;
+
+        if (p + 1 >= end) {
+            fault(j, end, "a string does not end");
+            return NULL;
+        }
+        n = escape_bytes[(unsigned char)p[1]];
+        if (n == 0 || (n == 6 && hex4(p + 2, end) < 0)) {
+            fault(j, p, "bad escape in a string");
+            return NULL;
+        }
+        p += n;
+    } while (p < end && *p == '\\');
+    return p;
+}
+
+#if defined(__SSE2__)
+/* One block of run_escaped(), escape by escape: backslashes may touch. NULL: all of it was run
+ * through, *next is behind it and an escape that it ends in. */
+static const char *run_pairs(const char *p, uint64_t slash, uint64_t stop, const char **next)
+{
+    uint64_t before;
+
+    *next = p + 64;
+    while ((before = slash & ((stop & (0 - stop)) - 1)) != 0) {
+        unsigned i = (unsigned)__builtin_ctzll(before);
+        uint64_t pair = (uint64_t)3 << i;
+
+        if (escape_bytes[(unsigned char)p[i + 1]] != 2)
+            return p + i;
+        slash &= ~pair;
+        stop &= ~pair;
+        *next += i == 63;
+    }
+    return stop ? p + __builtin_ctzll(stop) : NULL;
+}
+
+static const char *run_escaped_sse2(const char *p, const char *end)
+{
+    while (end - p > 64) {
+        uint64_t slash, stop;
+        const char *at;
+
+        weir_json_block(p, &slash, &stop);
+        at = run_pairs(p, slash, stop, &p);
+        if (at)
+            return at;
+    }
+    return p;
+}
+
+/* The same where no two backslashes touch: without a branch for each escape. */
+__attribute__((target("avx2"))) static const char *run_escaped_avx2(const char *p, const char *end)
+{
+    while (end - p > 64) {
+        uint64_t slash, stop, valid, escaped, bad;
+        const char *at;
+
+        weir_json_block_avx2(p, &slash, &stop, &valid);
+        if (slash & slash << 1) {
+            at = run_pairs(p, slash, stop, &p);
+            if (at)
+                return at;
+            continue;
+        }
+        escaped = slash << 1;
+        stop &= ~escaped;
+        bad = escaped & ~valid & ((stop & (0 - stop)) - 1);
+        if (bad)
+            return p + __builtin_ctzll(bad) - 1;
+        if (stop)
+            return p + __builtin_ctzll(stop);
+        if (slash >> 63 && escape_bytes[(unsigned char)p[64]] != 2)
+            return p + 63;
+        p += 64 + (slash >> 63);
+    }
+    return p;
+}
+#endif
+
+/* Runs through text with many escapes 64 bytes at a time, from the backslash at p. Stops at the
+ * closing quote, at an escape that is not two bytes long, at any byte that is not plain, or where
+ * less than a block is left. What comes before has been checked. */
+static const char *run_escaped(const char *p, const char *end)
+{
+#if defined(__SSE2__)
+    if (end - p > 64)
+        return __builtin_cpu_supports("avx2") ? run_escaped_avx2(p, end) : run_escaped_sse2(p, end);
+#else
+    (void)end;
+#endif
+    return p;
+}
+
 /* The closing quote of the string whose text begins at p; NULL with a fault. */
 static const char *string_end(struct weir_json *j, const char *p)
 {
@@ -89,20 +194,14 @@ static const char *string_end(struct weir_json *j, const char *p)
         if (*p == '"')
             return p;
         if (*p == '\\') {
-            if (p + 1 >= end)
-                goto open;
-            if (p[1] == 'u') {
-                if (hex4(p + 2, end) < 0) {
-                    fault(j, p, "bad escape in a string");
-                    return NULL;
-                }
-                p += 6;
-            } else if (p[1] != '\0' && strchr("\"\\/bfnrt", p[1])) {
-                p += 2;
-            } else {
-                fault(j, p, "bad escape in a string");
+            const char *from = p;
+
+            p = run_escaped(p, end);
+            if (p > from)
+                continue;
+            p = escapes_end(j, p);
+            if (!p)
                 return NULL;
-            }
         } else if ((unsigned char)*p < 0x20) {
             fault(j, p, "control character in a string");
             return NULL;

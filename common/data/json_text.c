@@ -100,10 +100,12 @@ size_t weir_json_unescape(struct weir_str raw, char *out)
 bool weir_json_is(struct weir_str raw, const char *text)
 {
     const char *p = raw.p, *end;
-    size_t n = strlen(text);
+    size_t n;
 
-    if (!p)
-        return false;
+    /* Nearly all differ in the first byte; an escape may stand for any. */
+    if (raw.n == 0 || (*p != *text && *p != '\\'))
+        return p && raw.n == 0 && !*text;
+    n = strlen(text);
     end = p + raw.n;
     if (raw.n == n && memcmp(raw.p, text, n) == 0)
         return true; /* the texts asked for have no backslash */

@@ -212,10 +212,15 @@ static void on_timer(uv_timer_t *timer)
 
 static bool token(struct weir_str s) /* RFC 9110 5.6.2 */
 {
+    static const bool separators[128] = {
+        ['"'] = true, ['('] = true,  [')'] = true, [','] = true, ['/'] = true, [':'] = true,
+        [';'] = true, ['<'] = true,  ['='] = true, ['>'] = true, ['?'] = true, ['@'] = true,
+        ['['] = true, ['\\'] = true, [']'] = true, ['{'] = true, ['}'] = true};
+
     for (size_t i = 0; i < s.n; i++) {
         unsigned char c = (unsigned char)s.p[i];
 
-        if (c <= ' ' || c >= 127 || memchr("\"(),/:;<=>?@[\\]{}", c, 17))
+        if (c <= ' ' || c >= 127 || separators[c])
             return false;
     }
     return s.n > 0;
@@ -242,13 +247,11 @@ static bool field_value(struct weir_str s)
 
 static bool ours(struct weir_str name)
 {
-    static const char *const names[] = {"host", "content-length", "connection",
-                                        "transfer-encoding"};
+    static const struct weir_str names[] = {WEIR_STR_INIT("host"), WEIR_STR_INIT("content-length"),
+                                            WEIR_STR_INIT("connection"),
+                                            WEIR_STR_INIT("transfer-encoding")};
 
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (weir_str_ieq(name, weir_str_of(names[i])))
-            return true;
-    return false;
+    return weir_str_iany(name, names, sizeof names / sizeof *names);
 }
 
 static int add_headers(struct weir_buf *b, const struct weir_http_call_spec *spec)

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "controlplane/config/source.h"
 
 static bool have_keys(struct weir_api_ctx *c)
 {
@@ -64,11 +65,23 @@ static struct weir_str member(yyjson_val *root, const char *name, struct weir_st
     return yyjson_is_str(v) ? (struct weir_str){yyjson_get_str(v), yyjson_get_len(v)} : fallback;
 }
 
+/* As far as is known: without a valid policy any agent may be meant. */
+static bool agent_exists(struct weir_api_ctx *c, struct weir_str ns, struct weir_str agent)
+{
+    struct weir_policy_source *source = c->api->backend.source;
+    struct weir_policy_set *set = source ? weir_policy_source_set(source) : NULL;
+    bool exists = !set || !agent.n || weir_policy_set_find(set, WEIR_STR("Agent"), ns, agent);
+
+    weir_policy_set_unref(set);
+    return exists;
+}
+
 static void create(struct weir_api_ctx *c, yyjson_val *root)
 {
     yyjson_val *expires = yyjson_obj_get(root, "expiresMs");
     int64_t now_ms = weir_wall_ms();
     struct weir_str agent = member(root, "agent", WEIR_STR_NULL);
+    struct weir_str ns = member(root, "namespace", WEIR_STR("default"));
     struct weir_key key;
     char text[WEIR_KEY_TEXT_MAX];
     int64_t expires_ms = yyjson_is_int(expires) ? yyjson_get_sint(expires) : 0;
@@ -79,9 +92,14 @@ static void create(struct weir_api_ctx *c, yyjson_val *root)
                         "expiresMs is in the past.");
         return;
     }
-    rc = weir_keys_create(c->api->backend.keys, member(root, "namespace", WEIR_STR("default")),
-                          agent, member(root, "id", WEIR_STR("")), expires_ms, now_ms, c->arena,
-                          &key, text);
+    if (!agent_exists(c, ns, agent)) {
+        weir__api_error(c, 404, "no_such_agent", "weir get agents lists them.",
+                        "There is no agent \"%.*s\" in namespace %.*s.", WEIR_STR_ARG(agent),
+                        WEIR_STR_ARG(ns));
+        return;
+    }
+    rc = weir_keys_create(c->api->backend.keys, ns, agent, member(root, "id", WEIR_STR("")),
+                          expires_ms, now_ms, c->arena, &key, text);
     if (rc == WEIR_EINVAL) {
         weir__api_error(c, 400, "invalid",
                         "Use lower-case letters, digits, '-' and '.', for example \"claude\".",

@@ -42,6 +42,7 @@ enum weir_cli_flag_id {
     WEIR_FLAG_WORKERS,
     WEIR_FLAG_PRICES,
     WEIR_FLAG_LOG_LEVEL,
+    WEIR_FLAG_READY_FILE,
     WEIR_FLAG_COUNT,
 };
 

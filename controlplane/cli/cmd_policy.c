@@ -225,7 +225,7 @@ int weir__cli_validate(struct weir_cli *cli)
         return code;
     rc = weir_policy_set_build(m.texts, m.count, &env, &errors, &set);
     for (size_t i = 0; set && i < weir_policy_set_count(set); i++)
-        own += !weir_policy_set_at(set, i)->built_in;
+        own += strncmp(weir_policy_set_at(set, i)->file, "built-in", 8) != 0;
     weir_policy_set_unref(set);
     if (cli->format != WEIR_FORMAT_TABLE) {
         print_errors_raw(cli, &errors);

@@ -28,11 +28,13 @@ const struct weir_cli_flag weir__cli_flags[WEIR_FLAG_COUNT] = {
     [WEIR_FLAG_WORKERS]    = {"--workers", 0, "N", "event loops of the proxy (1)"},
     [WEIR_FLAG_PRICES]     = {"--prices", 0, "FILE", "a price list in place of the built-in one"},
     [WEIR_FLAG_LOG_LEVEL]  = {"--log-level", 0, "LEVEL", "debug, info, warn or error (info)"},
+    [WEIR_FLAG_READY_FILE] = {"--ready-file", 0, "FILE", "written once calls are served: gateway=URL and model=NAME, a line each"},
 };
 
 const struct weir_cli_command weir__cli_commands[] = {
     {"up", "", 0, 0,
-     BIT(POLICY) | BIT(LISTEN) | BIT(ADMIN) | BIT(API_LISTEN) | BIT(WORKERS) | BIT(PRICES) | BIT(LOG_LEVEL),
+     BIT(POLICY) | BIT(LISTEN) | BIT(ADMIN) | BIT(API_LISTEN) | BIT(WORKERS) | BIT(PRICES) | BIT(LOG_LEVEL) |
+         BIT(READY_FILE),
      weir__cli_up, "Run the control plane and one proxy on this machine until Ctrl-C.",
      "weir up\nweir up --policy ./weir --listen 127.0.0.1:8070\n"},
     {"apply", "", 0, 0, BIT(FILE) | BIT(DRY_RUN), weir__cli_apply,

@@ -1,6 +1,8 @@
 /* harness.c - the one line for each known harness and SDK, for this gateway, key and model. */
 #include "controlplane/cli/up.h"
 
+#include "base/file.h"
+
 struct harness {
     const char *name;
     const char *line; /* {G} gateway, {K} key, {M} model; NULL: not served yet */
@@ -69,4 +71,16 @@ void weir__up_harness_lines(const struct weir_up_facts *f, struct weir_buf *out)
             weir_buf_addz(out, "\n");
         }
     }
+}
+
+int weir__up_write_ready(const struct weir_up_facts *f, const char *path)
+{
+    struct weir_buf b;
+    int rc;
+
+    weir_buf_init(&b, 65536);
+    weir_buf_addf(&b, "gateway=%s\nmodel=%s\n", f->gateway, f->model);
+    rc = weir_file_replace(path, weir_buf_str(&b), 0644, false);
+    weir_buf_fini(&b);
+    return rc;
 }

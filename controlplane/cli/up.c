@@ -226,11 +226,17 @@ static void on_model(struct up *u, yyjson_val *root)
 
 static void on_login(struct up *u, int status, yyjson_val *root)
 {
+    const char *ready = u->cli->flags[WEIR_FLAG_READY_FILE];
+
     if (status != 201)
         return;
     u->login = weir__cli_text(u->cli, root, "login");
     enter(u, UP_UP);
     print_summary(u);
+    if (ready && weir__up_write_ready(&u->facts, ready))
+        give_up(
+            u, NULL, "Choose another one with --ready-file FILE.",
+            weir_arena_printf(u->cli->arena, "%s can't be written: %s", ready, strerror(errno)));
 }
 
 static void on_answer(void *arg, int rc, const char *why, int status, struct weir_str body)

@@ -13,4 +13,8 @@ struct weir_up_facts {
 /* One line to copy for each known harness. */
 void weir__up_harness_lines(const struct weir_up_facts *f, struct weir_buf *out);
 
+/* For a program that started `weir up`: "gateway=URL" and "model=NAME", a line each. The file is
+ * there whole or not at all. WEIR_EIO with errno. */
+WEIR_NODISCARD int weir__up_write_ready(const struct weir_up_facts *f, const char *path);
+
 #endif

@@ -201,6 +201,8 @@ void weir__ask_in(struct weir__core *c, const struct weir__ask *a)
         weir__out_refusal(c, a, NULL, true, "unknown budget");
         return;
     }
+    if (b->gone_ms)
+        b->gone_ms = c->now.mono_ms;
     /* In order: who came first gets what comes back first. */
     if (p && a->need > 0) {
         size_t n = 0;

@@ -6,7 +6,12 @@
 #include "base/rand.h"
 #include "controlplane/ledger/core_internal.h"
 
-enum { SWEEP_MS = 60000, SOFT_RECLAIM_MS = 600000, RECALL_WAIT_MS = 1000 };
+enum {
+    SWEEP_MS = 60000,
+    GONE_KEPT_MS = 120000, /* a budget that left the policy, after it was last asked for */
+    SOFT_RECLAIM_MS = 600000,
+    RECALL_WAIT_MS = 1000
+};
 
 /* ---- life ---- */
 
@@ -396,6 +401,13 @@ int weir__budget_set_make(const struct weir_ledger_budget budgets[], size_t n,
     return WEIR_OK;
 }
 
+static void budget_free(struct weir__budget *b)
+{
+    weir_zone_free(b->zone);
+    free(b->id);
+    free(b);
+}
+
 void weir__budget_set_free(struct weir__budget_set *s)
 {
     struct weir__budget *b, *next;
@@ -404,9 +416,7 @@ void weir__budget_set_free(struct weir__budget_set *s)
         return;
     HASH_ITER (hh, s->by_id, b, next) {
         HASH_DEL(s->by_id, b);
-        weir_zone_free(b->zone);
-        free(b->id);
-        free(b);
+        budget_free(b);
     }
     free(s);
 }
@@ -434,10 +444,58 @@ static void adjust(struct weir__core *c, const struct weir__lease_ref *r, void *
         weir__out_recall(c, r->incarnation, r->lease.number);
 }
 
+/* A proxy enforces its old policy until it has the new one, and longer if it refuses that: so a
+ * budget that was taken out lends on as long as someone asks for it. */
+static void keep_gone(struct weir__core *c, struct weir__budget_set *old,
+                      struct weir__budget_set *next)
+{
+    struct weir__budget *b, *after, *same;
+
+    if (!old)
+        return;
+    HASH_ITER (hh, old->by_id, b, after) {
+        HASH_FIND_STR(next->by_id, b->id, same);
+        if (same)
+            continue;
+        HASH_DEL(old->by_id, b);
+        if (!b->gone_ms)
+            b->gone_ms = c->now.mono_ms;
+        HASH_ADD_KEYPTR(hh, next->by_id, b->id, strlen(b->id), b);
+    }
+}
+
+static void end_if_unlent(struct weir__core *c, const struct weir__lease_ref *r, void *arg)
+{
+    const struct weir__holder *h = weir__holder_find(c, r->incarnation);
+
+    (void)arg;
+    if (h && h->conn && !weir__budget_find(c, r->budget))
+        restate(c, r, NULL);
+}
+
+static void forget_gone(struct weir__core *c)
+{
+    struct weir__budget *b, *next;
+    bool any = false;
+
+    if (!c->budgets)
+        return;
+    HASH_ITER (hh, c->budgets->by_id, b, next) {
+        if (!b->gone_ms || c->now.mono_ms - b->gone_ms < GONE_KEPT_MS)
+            continue;
+        any = true;
+        HASH_DEL(c->budgets->by_id, b);
+        budget_free(b);
+    }
+    if (any)
+        weir__each_open(c, end_if_unlent, NULL);
+}
+
 void weir__core_set_budgets(struct weir__core *c, struct weir__budget_set *s)
 {
     struct weir__budget_set *old = c->budgets;
 
+    keep_gone(c, old, s);
     c->budgets = s;
     weir__each_open(c, adjust, old);
     weir__budget_set_free(old);
@@ -498,6 +556,7 @@ void weir__core_tick(struct weir__core *c)
     if (c->now.mono_ms - c->swept_ms < SWEEP_MS)
         return;
     c->swept_ms = c->now.mono_ms;
+    forget_gone(c);
     weir__each_open(c, sweep_one, NULL);
     weir__prune(c);
     HASH_ITER (hh, c->holders, h, next)

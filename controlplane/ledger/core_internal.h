@@ -32,6 +32,7 @@ struct weir__budget {
     char *id;
     struct weir_ledger_budget def;
     struct weir_zone *zone;
+    int64_t gone_ms; /* monotonic; no longer in the policy, and last asked for then. 0: in it */
     UT_hash_handle hh;
 };
 

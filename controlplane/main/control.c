@@ -81,7 +81,9 @@ static const char *not_ready(void *arg)
 
     if (c->stopping)
         return "the control plane is stopping";
-    return c->set ? NULL : "no good policy was read yet: see /api/v1/policy/errors";
+    if (!c->set)
+        return "no good policy was read yet: see /api/v1/policy/errors";
+    return c->keys_known ? NULL : "the issued keys are not read yet";
 }
 
 /* ---- start ---- */

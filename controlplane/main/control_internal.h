@@ -28,6 +28,7 @@ struct weir_control {
     struct weir_policy_key *issued;
     size_t issued_count;
     bool keys_loading, keys_stale;
+    bool keys_known; /* they were read once: without them a policy would lock their holders out */
 
     struct weir_policy_set *set; /* in force; NULL: none yet */
     size_t errors;               /* of the newest reading */

@@ -84,11 +84,12 @@ static void publish_resources(struct weir_control *c, const struct weir_policy_s
 
 void weir_control_publish(struct weir_control *c)
 {
+    const struct weir_policy_secret *secrets;
     size_t secret_count;
-    const struct weir_policy_secret *secrets = weir_policy_source_secrets(c->source, &secret_count);
 
-    if (!c->set || c->stopping)
+    if (!c->set || !c->keys_known || c->stopping)
         return;
+    secrets = weir_policy_source_secrets(c->source, &secret_count);
     /* First the ledger, so that a budget is known there when proxies begin to ask for it. */
     publish_budgets(c);
     publish_resources(c, secrets, secret_count);
@@ -146,6 +147,7 @@ static void take_keys(struct weir_control *c, struct key_reading *k)
     }
     weir_arena_destroy(c->key_arena);
     c->key_arena = k->arena;
+    c->keys_known = true;
     c->issued = list;
 }
 

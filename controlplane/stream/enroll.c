@@ -67,12 +67,15 @@ static void answer(struct enrolment *e)
 
     if (e->rc != WEIR_OK) {
         e->server->refused++;
-        WEIR_LOG(WEIR_LOG_WARN, "stream", "enrolment refused: %s", weir_rc_name(e->rc));
+        WEIR_LOG(WEIR_LOG_WARN, "stream", "no certificate for proxy '%s' from %s: %s", e->node,
+                 weir_grpc_peer(e->stream)->address,
+                 e->rc == WEIR_EAUTH ? "its join token is unknown, used or too old"
+                                     : weir_rc_name(e->rc));
         weir_grpc_finish(e->stream,
                          e->rc == WEIR_EAUTH    ? WEIR_GRPC_PERMISSION_DENIED
                          : e->rc == WEIR_EINVAL ? WEIR_GRPC_INVALID_ARGUMENT
                                                 : WEIR_GRPC_UNAVAILABLE,
-                         e->rc == WEIR_EAUTH ? "the token is unknown, used or too old"
+                         e->rc == WEIR_EAUTH ? "the join token is unknown, used or too old"
                                              : "no certificate can be made for this request");
         return;
     }

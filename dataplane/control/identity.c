@@ -261,7 +261,8 @@ static void on_asked(void *arg, struct weir_grpc_stream *stream, int status, con
         return;
     }
     if (!id->closing)
-        WEIR_LOG(WEIR_LOG_WARN, "control", "no certificate: %s", reason);
+        WEIR_LOG(WEIR_LOG_WARN, "control", "no certificate from the control plane: %s%s", reason,
+                 id->o->join_token ? "" : " (there is no --join-token-file to get one with)");
     finish(id, status == WEIR_GRPC_PERMISSION_DENIED || status == WEIR_GRPC_INVALID_ARGUMENT
                    ? WEIR_EAUTH
                    : WEIR_ECONNECT);

@@ -258,6 +258,8 @@ int weir_llm_tap_cut(struct weir_llm_tap *t, struct weir_str notice, struct weir
         return WEIR_ESTATE;
     weir_llm_tap_usage(t, &usage);
     t->ops->cut(t, notice, &usage, out);
+    /* From here on the answer counts as complete, and only then is a figure believed as it is. */
+    t->seen.usage = usage;
     t->seen.complete = true;
     return out->full ? WEIR_ELIMIT : WEIR_OK;
 }

@@ -6,37 +6,34 @@
  * writes itself, credentials, cookies, and codings that accounting could not read. */
 static bool stays_behind(struct weir_str name)
 {
-    static const char *const names[] = {"host",
-                                        "content-length",
-                                        "connection",
-                                        "transfer-encoding",
-                                        "keep-alive",
-                                        "proxy-connection",
-                                        "proxy-authorization",
-                                        "te",
-                                        "trailer",
-                                        "upgrade",
-                                        "expect",
-                                        "accept-encoding",
-                                        "content-encoding",
-                                        "authorization",
-                                        "x-api-key",
-                                        "api-key",
-                                        "x-goog-api-key",
-                                        "cookie",
-                                        "forwarded",
-                                        "x-forwarded-for",
-                                        "x-forwarded-host",
-                                        "x-forwarded-proto",
-                                        "x-real-ip",
-                                        "content-type"};
+    static const struct weir_str names[] = {WEIR_STR_INIT("host"),
+                                            WEIR_STR_INIT("content-length"),
+                                            WEIR_STR_INIT("connection"),
+                                            WEIR_STR_INIT("transfer-encoding"),
+                                            WEIR_STR_INIT("keep-alive"),
+                                            WEIR_STR_INIT("proxy-connection"),
+                                            WEIR_STR_INIT("proxy-authorization"),
+                                            WEIR_STR_INIT("te"),
+                                            WEIR_STR_INIT("trailer"),
+                                            WEIR_STR_INIT("upgrade"),
+                                            WEIR_STR_INIT("expect"),
+                                            WEIR_STR_INIT("accept-encoding"),
+                                            WEIR_STR_INIT("content-encoding"),
+                                            WEIR_STR_INIT("authorization"),
+                                            WEIR_STR_INIT("x-api-key"),
+                                            WEIR_STR_INIT("api-key"),
+                                            WEIR_STR_INIT("x-goog-api-key"),
+                                            WEIR_STR_INIT("cookie"),
+                                            WEIR_STR_INIT("forwarded"),
+                                            WEIR_STR_INIT("x-forwarded-for"),
+                                            WEIR_STR_INIT("x-forwarded-host"),
+                                            WEIR_STR_INIT("x-forwarded-proto"),
+                                            WEIR_STR_INIT("x-real-ip"),
+                                            WEIR_STR_INIT("content-type")};
 
     if (name.n >= 7 && weir_str_ieq((struct weir_str){name.p, 7}, WEIR_STR("x-weir-")))
         return true;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (weir_str_ieq(name, weir_str_of(names[i])))
-            return true;
-    return false;
+    return weir_str_iany(name, names, sizeof names / sizeof *names);
 }
 
 static struct weir_http_header header(struct weir_str name, struct weir_str value)
@@ -44,13 +41,16 @@ static struct weir_http_header header(struct weir_str name, struct weir_str valu
     return (struct weir_http_header){name, value};
 }
 
+static char *put(char *to, struct weir_str s)
+{
+    return s.n ? (char *)memcpy(to, s.p, s.n) + s.n : to;
+}
+
 static struct weir_str concat(struct weir_arena *a, struct weir_str x, struct weir_str y)
 {
-    char *p = weir_arena_alloc(a, x.n + y.n + 1);
+    char *p = weir_arena_alloc(a, x.n + y.n);
 
-    memcpy(p, x.p, x.n);
-    memcpy(p + x.n, y.p, y.n);
-    p[x.n + y.n] = '\0';
+    put(put(p, x), y);
     return (struct weir_str){p, x.n + y.n};
 }
 
@@ -84,18 +84,43 @@ static size_t add_credential(const struct weir_exchange *x, const struct weir_po
     return 1;
 }
 
+static bool is_named(struct weir_str name, const struct weir_policy_header *h, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (weir_str_ieq(h[i].name, name))
+            return true;
+    return false;
+}
+
+/* The caller's Connection header makes others hop-by-hop by naming them. */
+static bool is_for_this_hop(struct weir_str connection, struct weir_str name)
+{
+    while (connection.n) {
+        struct weir_str rest, token = weir_str_trim(weir_str_cut(connection, ',', &rest));
+
+        if (weir_str_ieq(token, name))
+            return true;
+        connection = rest;
+    }
+    return false;
+}
+
 static void build_headers(const struct weir_exchange *x, const struct weir_policy_provider *p,
                           struct weir_http_call_spec *out)
 {
+    struct weir_str connection = weir_http_req_header(x->req, WEIR_STR("connection"));
     size_t n = 0, client_count;
     const struct weir_http_header *client = weir_http_req_headers(x->req, &client_count);
     struct weir_http_header *h = weir_arena_alloc(
-        x->arena, (client_count + p->header_count + x->route->header_count + 4) * sizeof *h);
+        x->arena, (client_count + p->header_count + x->route->header_count + 5) * sizeof *h);
 
     for (size_t i = 0; i < client_count; i++)
-        if (!stays_behind(client[i].name))
+        if (!stays_behind(client[i].name) && !is_for_this_hop(connection, client[i].name) &&
+            !is_named(client[i].name, p->headers, p->header_count) &&
+            !is_named(client[i].name, x->route->headers, x->route->header_count))
             h[n++] = header(client[i].name, client[i].value);
     h[n++] = header(WEIR_STR("content-type"), WEIR_STR("application/json"));
+    h[n++] = header(WEIR_STR("accept-encoding"), WEIR_STR("identity"));
     n += add_credential(x, p, h + n);
     for (size_t i = 0; i < p->header_count; i++)
         h[n++] = header(p->headers[i].name, p->headers[i].value);
@@ -113,11 +138,18 @@ static struct weir_str build_path(const struct weir_exchange *x,
     const char *path = x->dialect == WEIR_DIALECT_OPENAI_CHAT ? "/v1/chat/completions"
                        : x->operation == WEIR_OP_COUNT_TOKENS ? "/v1/messages/count_tokens"
                                                               : "/v1/messages";
+    char *to, *at;
 
     if (weir_str_ends(p->base_path, WEIR_STR("/v1")))
         path += 3;
-    return weir_str_of(weir_arena_printf(x->arena, "%.*s%s%s%.*s", WEIR_STR_ARG(p->base_path), path,
-                                         query.n ? "?" : "", WEIR_STR_ARG(query)));
+    to = at = weir_arena_alloc(x->arena, p->base_path.n + strlen(path) + 1 + query.n);
+    at = put(at, p->base_path);
+    at = put(at, weir_str_of(path));
+    if (query.n) {
+        *at++ = '?';
+        at = put(at, query);
+    }
+    return (struct weir_str){to, (size_t)(at - to)};
 }
 
 static int64_t limit_of(int64_t of_route, int64_t of_provider)

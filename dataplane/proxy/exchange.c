@@ -33,7 +33,11 @@ void weir_exchange_begin(struct weir_worker *w, struct weir_http_req *req)
 
 void weir_exchange_stop_waiting(struct weir_exchange *x)
 {
+    struct weir_http_call_info info;
+
     if (x->upstream) {
+        weir_http_call_get_info(x->upstream, &info);
+        x->unsent = !info.request_bytes_sent;
         /* Closed at once: a provider must not go on generating for nobody. */
         weir_http_call_cancel(x->upstream);
         x->upstream = NULL;

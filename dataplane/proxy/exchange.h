@@ -107,7 +107,9 @@ struct weir_exchange {
     struct weir_http_call *upstream;  /* NULL between attempts */
     struct weir_attempt attempts[WEIR_MAX_ATTEMPTS];
     size_t attempt_count;
+    size_t stale_count; /* of them, those that met a kept connection which was closed already */
     bool sent;                     /* a request may have reached a provider */
+    bool unsent;                   /* cancelled before a byte of the present attempt left */
     struct weir_wheel_timer timer; /* the pause before a retry, or the end of holding back */
     const struct weir_http_call_head *response; /* only while relay begins */
 
@@ -130,7 +132,7 @@ struct weir_exchange {
     int64_t cost_nano_usd;                 /* of all attempts */
     bool price_unknown;
     int64_t first_byte_us, first_token_us; /* monotonic; 0: none */
-    uint64_t response_bytes; /* of its body */
+    uint64_t response_bytes;               /* of its body */
 };
 
 /* Makes the exchange of a request and runs its first stage. */

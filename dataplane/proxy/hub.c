@@ -4,6 +4,7 @@
  * port, then the control client, which applies the last known good policy at once.
  * Stop: drain the workers -> close them -> control client, sink, spool, admin port -> end. */
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -18,7 +19,12 @@
 #include "weir/v1/ledger.pb-c.h"
 #include "weir/v1/telemetry.pb-c.h"
 
-enum { MAILBOX_MAX = 65536, STREAM_DRAIN_MS = 1500, MAX_PACKED_BUDGET_DOWN = 1 << 20 };
+enum {
+    MAILBOX_MAX = 65536,
+    STREAM_DRAIN_MS = 1500,
+    MAX_PACKED_BUDGET_DOWN = 1 << 20,
+    IDLE_BEFORE_TRIM_S = 5
+};
 
 struct weir_sink *weir_hub_sink(struct weir_hub *h)
 {
@@ -140,7 +146,7 @@ static void pump_telemetry(struct weir_hub *h)
 {
     struct weir_spool_batch b;
 
-    while (h->telemetry_connected && h->batches_out < WEIR_HUB_BATCHES_OUT &&
+    while (h->control && h->telemetry_connected && h->batches_out < WEIR_HUB_BATCHES_OUT &&
            weir_spool_next_batch(h->spool, &b) == WEIR_OK) {
         if (send_batch(h, &b)) {
             /* Taken but not sent: the next connection begins from what is not acknowledged. */
@@ -223,6 +229,25 @@ static void report_numbers(struct weir_hub *h)
     weir_control_set_numbers(h->control, &n);
 }
 
+/* After a burst the heap keeps what it has freed. It goes back to the system once the proxy has
+ * been idle for a while, when the pause that this takes meets nobody. */
+static void return_memory(struct weir_hub *h)
+{
+    uint64_t calls = 0;
+    unsigned in_flight = 0;
+
+    for (unsigned i = 0; i < h->worker_count; i++) {
+        in_flight += atomic_load(&h->workers[i]->in_flight);
+        calls += atomic_load(&h->workers[i]->calls);
+    }
+    if (in_flight || calls != h->calls_seen) {
+        h->calls_seen = calls;
+        h->idle_seconds = 0;
+    } else if (++h->idle_seconds == IDLE_BEFORE_TRIM_S) {
+        malloc_trim(0);
+    }
+}
+
 static void on_second(uv_timer_t *t)
 {
     struct weir_hub *h = t->data;
@@ -230,6 +255,7 @@ static void on_second(uv_timer_t *t)
     if (h->stopping)
         return;
     weir_hub_refresh_credentials(h);
+    return_memory(h);
     if (h->control)
         report_numbers(h);
     pump_telemetry(h);

@@ -43,6 +43,8 @@ struct weir_hub {
     struct weir_worker *workers[WEIR_HUB_MAX_WORKERS];
     bool open[WEIR_HUB_MAX_WORKERS]; /* takes messages */
     unsigned worker_count, ended;
+    uint64_t calls_seen;   /* at the last look, to see whether anything happens */
+    unsigned idle_seconds; /* without a call */
     bool stopping;
     int exit_status;
 };

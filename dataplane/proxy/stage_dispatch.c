@@ -41,9 +41,11 @@ static struct weir_candidate *pick(struct weir_exchange *x)
 
 static bool may_try_again(const struct weir_exchange *x)
 {
+    size_t counted = x->attempt_count - x->stale_count;
+
     return x->attempt_count < WEIR_MAX_ATTEMPTS &&
-           x->attempt_count < (size_t)(x->route->attempts > 0 ? x->route->attempts : 1) &&
-           !x->client_gone && (x->attempt_count == 0 || may_fall_back(x));
+           counted < (size_t)(x->route->attempts > 0 ? x->route->attempts : 1) && !x->client_gone &&
+           (counted == 0 || may_fall_back(x));
 }
 
 static void note_attempt(struct weir_exchange *x)
@@ -115,24 +117,39 @@ int weir_attempt_next(struct weir_exchange *x)
     return WEIR_EWAIT;
 }
 
+/* What an attempt used. False: nothing that anybody bills, as with an answer that is an error,
+ * whatever its body looks like. */
+static bool attempt_usage(const struct weir_exchange *x, const struct weir_attempt *a,
+                          bool billable, struct weir_llm_usage *out)
+{
+    *out = (struct weir_llm_usage){0};
+    if (x->operation != WEIR_OP_GENERATE || a->status >= 300)
+        return false;
+    if (x->tap) {
+        const struct weir_llm_seen *seen = weir_llm_tap_seen(x->tap);
+
+        weir_llm_tap_usage(x->tap, out);
+        return !seen->error || seen->content || out->input > 0 || out->output > 0;
+    }
+    if (billable)
+        *out = (struct weir_llm_usage){.input = x->call.input_estimate, .estimated = true};
+    return billable;
+}
+
 void weir_attempt_close(struct weir_exchange *x, const char *error, bool billable)
 {
     struct weir_attempt *a = x->attempt_count ? &x->attempts[x->attempt_count - 1] : NULL;
-    struct weir_llm_usage usage = {0};
+    struct weir_llm_usage usage;
     struct weir_cost cost = {0};
 
     if (!a || a->ended_us)
         return;
     a->ended_us = weir_mono_us();
     a->error = error;
-    if (x->operation == WEIR_OP_GENERATE && x->tap) {
-        weir_llm_tap_usage(x->tap, &usage);
+    billable = attempt_usage(x, a, billable, &usage);
+    if (billable || x->tap)
         x->usage = usage;
-    } else if (x->operation == WEIR_OP_GENERATE && billable) {
-        usage = (struct weir_llm_usage){.input = x->call.input_estimate, .estimated = true};
-        x->usage = usage;
-    }
-    if (a->candidate->price && (x->tap || billable))
+    if (a->candidate->price && billable)
         weir_price_cost(a->candidate->price, &usage, &cost);
     a->cost_nano_usd = cost.nano_usd;
     x->cost_nano_usd += cost.nano_usd;
@@ -180,6 +197,16 @@ static bool worth_another_try(int status)
     return status == 408 || status == 429 || status >= 500;
 }
 
+static bool is_encoded(const struct weir_http_call_head *head)
+{
+    for (size_t i = 0; i < head->header_count; i++)
+        if (weir_str_ieq(head->headers[i].name, WEIR_STR("content-encoding")) &&
+            head->headers[i].value.n &&
+            !weir_str_ieq(head->headers[i].value, WEIR_STR("identity")))
+            return true;
+    return false;
+}
+
 static void on_head(void *arg, const struct weir_http_call_head *head)
 {
     struct weir_exchange *x = arg;
@@ -195,6 +222,11 @@ static void on_head(void *arg, const struct weir_http_call_head *head)
     if (worth_another_try(head->status) && may_try_again(x)) {
         weir_attempt_failed(x, "http", weir_arena_printf(x->arena, "status %d", head->status),
                             false);
+        return;
+    }
+    if (x->operation == WEIR_OP_GENERATE && head->status < 300 && is_encoded(head)) {
+        /* Nobody asked for it (see attempt_request.c), and what can't be read can't be counted. */
+        weir_attempt_failed(x, "encoded", "it compressed its answer, unasked", true);
         return;
     }
     x->response = head;
@@ -234,6 +266,7 @@ static void on_error(void *arg, int rc, const struct weir_http_call_info *info)
          * target is tried again at once. */
         weir_http_client_drop_idle(x->worker->client);
         x->candidate->tries--;
+        x->stale_count++;
     }
     /* What never left can't be billed; what did may be, and a hard budget must not guess low. */
     weir_attempt_failed(x, weir_rc_name(rc), info->cause,

@@ -161,7 +161,8 @@ enum weir_verdict weir_stage_identify(struct weir_exchange *x)
 {
     int rc = classify(x);
 
-    if (weir_http_req_header(x->req, WEIR_STR("upgrade")).p)
+    /* Any other offer (h2c) may be ignored: RFC 9110, 7.8. */
+    if (weir_str_ieq(weir_http_req_header(x->req, WEIR_STR("upgrade")), WEIR_STR("websocket")))
         return weir_answer_error(
             x, &(struct weir_err){.rc = WEIR_EUNSUPPORTED,
                                   .http_status = 426,

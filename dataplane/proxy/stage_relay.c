@@ -24,13 +24,15 @@ enum { LONGEST_HOLD_BACK_MS = 1000 };
 
 static bool is_hop_by_hop(struct weir_str name)
 {
-    static const char *const names[] = {
-        "connection", "transfer-encoding", "content-length",   "keep-alive", "date",
-        "trailer",    "upgrade",           "proxy-connection", "set-cookie"};
+    static const struct weir_str names[] = {
+        WEIR_STR_INIT("connection"),     WEIR_STR_INIT("transfer-encoding"),
+        WEIR_STR_INIT("content-length"), WEIR_STR_INIT("keep-alive"),
+        WEIR_STR_INIT("date"),           WEIR_STR_INIT("trailer"),
+        WEIR_STR_INIT("upgrade"),        WEIR_STR_INIT("proxy-connection"),
+        WEIR_STR_INIT("set-cookie")};
 
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (weir_str_ieq(name, weir_str_of(names[i])))
-            return true;
+    if (weir_str_iany(name, names, sizeof names / sizeof *names))
+        return true;
     return name.n >= 7 && weir_str_ieq((struct weir_str){name.p, 7}, WEIR_STR("x-weir-"));
 }
 
@@ -117,6 +119,7 @@ static void cut(struct weir_exchange *x)
 }
 
 static void on_extended(void *arg, int rc, const struct weir_admit_failure *failure);
+static void pump_echo(struct weir_exchange *x);
 
 /* Asks for another tranche. The amount is what the worst case grows by, so that several tranches
  * cost no more than one hold of the same size. */
@@ -124,7 +127,7 @@ static void extend(struct weir_exchange *x)
 {
     int64_t more[WEIR_ADMIT_PARTS_MAX], most = x->candidate->max_output_tokens;
     int64_t next = x->held_output_tokens + x->held_output_tokens;
-    struct weir_admit_failure failure;
+    struct weir_admit_failure failure = {.resets_in_ms = -1};
     int rc;
 
     if (next > most)
@@ -183,10 +186,12 @@ static void on_extended(void *arg, int rc, const struct weir_admit_failure *fail
     }
     if (!waited)
         return;
-    if (rc == WEIR_OK)
-        resume_upstream(x);
-    else
+    if (rc)
         cut(x);
+    else if (x->echo)
+        pump_echo(x);
+    else
+        resume_upstream(x);
 }
 
 /* ---- upstream's events ---- */
@@ -226,14 +231,16 @@ static void send_whole(struct weir_exchange *x)
 void weir_relay_end(struct weir_exchange *x)
 {
     int rc = weir_llm_tap_end(x->tap, sink, x);
+    bool failed;
 
     if (rc && x->event_stream) {
         weir_relay_error(x, WEIR_ECLOSED, "its stream ended before it was complete");
         return;
     }
-    weir_attempt_close(x, x->status < 400 ? NULL : "http", true);
-    x->outcome = x->status < 400 ? WEIR_OUTCOME_OK : WEIR_OUTCOME_FAILED;
-    if (x->status >= 400)
+    failed = x->status >= 400 || weir_llm_tap_seen(x->tap)->error;
+    weir_attempt_close(x, failed ? "http" : NULL, true);
+    x->outcome = failed ? WEIR_OUTCOME_FAILED : WEIR_OUTCOME_OK;
+    if (failed)
         x->error_code = "provider_error";
     if (!x->answered && !x->event_stream) {
         send_whole(x);
@@ -285,7 +292,7 @@ static void pump_echo(struct weir_exchange *x)
     struct weir_buf event;
 
     weir_buf_init(&event, 1 << 20);
-    while (!x->slow_client && weir_pipeline_is_open(x)) {
+    while (!x->slow_client && !x->awaiting_hold && weir_pipeline_is_open(x)) {
         weir_buf_clear(&event);
         if (weir_llm_echo_next(x->echo, &event) != WEIR_OK) {
             weir_relay_end(x);
@@ -364,6 +371,7 @@ enum weir_verdict weir_stage_relay(struct weir_exchange *x)
         x->arena, &(struct weir_llm_tap_conf){.dialect = x->dialect,
                                               .event_stream = x->event_stream,
                                               .hide_usage = !x->call.asks_usage,
+                                              .client_usage = x->call.asks_usage,
                                               .input_estimate = x->call.input_estimate});
     if (x->event_stream) {
         weir_wheel_timer_init(&x->timer, on_held_long_enough);

@@ -112,9 +112,18 @@ static void draw(struct weir_prng *prng, struct weir_candidate *c, size_t n)
     }
 }
 
+static size_t most_candidates(const struct weir_policy_route *r)
+{
+    size_t n = 0;
+
+    for (size_t g = 0; g < r->group_count; g++)
+        n += r->groups[g].target_count;
+    return n < WEIR_MAX_CANDIDATES ? n : WEIR_MAX_CANDIDATES;
+}
+
 static void list_candidates(struct weir_exchange *x)
 {
-    x->candidates = weir_arena_alloc(x->arena, WEIR_MAX_CANDIDATES * sizeof *x->candidates);
+    x->candidates = weir_arena_alloc(x->arena, most_candidates(x->route) * sizeof *x->candidates);
     for (size_t g = 0; g < x->route->group_count; g++) {
         const struct weir_policy_group *group = &x->route->groups[g];
         size_t first = x->candidate_count;
@@ -130,6 +139,15 @@ static void list_candidates(struct weir_exchange *x)
         }
         draw(&x->worker->prng, x->candidates + first, x->candidate_count - first);
     }
+}
+
+static bool waits_for_secret(const struct weir_policy_route *r)
+{
+    for (size_t g = 0; g < r->group_count; g++)
+        for (size_t i = 0; i < r->groups[g].target_count; i++)
+            if (r->groups[g].targets[i].provider->unavailable)
+                return true;
+    return false;
 }
 
 static enum weir_verdict refuse_model(struct weir_exchange *x, const char *code, const char *why)
@@ -160,11 +178,18 @@ enum weir_verdict weir_stage_route(struct weir_exchange *x)
                             "matches no route of the policy that is in force; GET /v1/models lists "
                             "what this key may use.");
     list_candidates(x);
+    if (x->candidate_count == 0 && waits_for_secret(x->route))
+        return weir_answer_error(
+            x, &(struct weir_err){.rc = WEIR_EAGAIN,
+                                  .http_status = 503,
+                                  .code = "credential_pending",
+                                  .retry_after_s = 1,
+                                  .detail = "The provider's credential has not come from the "
+                                            "control plane yet; it is never kept on disk."});
     if (x->candidate_count == 0)
         return refuse_model(
             x, "no_target",
             "has a route, but none of its providers serves it in this API: another "
-            "dialect (translation is not supported yet), another list of models, or "
-            "a credential that has not arrived.");
+            "dialect (translation is not supported yet), or another list of models.");
     return WEIR_V_CONTINUE;
 }

@@ -9,7 +9,7 @@ enum weir_verdict weir_stage_settle(struct weir_exchange *x)
     int64_t actual[WEIR_ADMIT_PARTS_MAX], now = weir_worker_now_ms(x->worker);
 
     weir_wheel_cancel(x->worker->wheel, &x->timer);
-    weir_attempt_close(x, "cancelled", true);
+    weir_attempt_close(x, "cancelled", !x->unsent);
     if (!x->held)
         return WEIR_V_CONTINUE;
     for (size_t i = 0; i < x->charge_count; i++)

@@ -2,17 +2,17 @@
 import OpenAI from "openai";
 import Anthropic from "@anthropic-ai/sdk";
 import { Mock } from "./mock.mjs";
-import { Weir, agent, budget, CALLER_KEY, prices, provider, route, testTls, until } from "./weir.mjs";
+import { Proc, Weir, agent, artifacts, bin, budget, CALLER_KEY, freePort, prices, provider, route, testTls, until } from "./weir.mjs";
 
 // plan: what the mock answers, per call. budgets: YAML of Budget objects. more: further YAML.
-export async function setting(t, { plan, budgets = "", more = "", agentExtra = "", routeExtra = "", proxies = 1, proxyArgs, tls = true } = {}) {
+export async function setting(t, { plan, budgets = "", more = "", agentExtra = "", routeExtra = "", proxies = 1, proxyArgs, env, tls = true } = {}) {
   const files = testTls();
   const mock = await new Mock({ tls: tls && files.options, plan }).start();
   t.after(() => mock.stop());
   const caFile = tls ? files.caFile : undefined;
   const policy = prices + agent("tester", { extra: agentExtra }) + provider("oa", "openai", mock.url, { caFile }) + provider("an", "anthropic", mock.url, { caFile })
     + route("all", [["oa", "an"]], routeExtra) + budgets + more;
-  const weir = await Weir.start(t, { policy, proxies, proxyArgs });
+  const weir = await Weir.start(t, { policy, proxies, proxyArgs, env });
   return { mock, weir, policy, ...clients(weir.url) };
 }
 
@@ -42,7 +42,7 @@ export async function records(weir, n) {
   }, `${n} records`);
 }
 
-export { CALLER_KEY, Mock, Weir, agent, budget, prices, provider, route, testTls, until };
+export { CALLER_KEY, Mock, Proc, Weir, agent, artifacts, bin, budget, freePort, prices, provider, route, testTls, until };
 
 // The sum over all records.
 export const spend = async (weir) => (await weir.api("/spend?since=24h")).total;

@@ -1,0 +1,228 @@
+// The dashboard in a real browser, with calls that went through a proxy: every page, sign-in, keyboard, a bad policy edit.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { test } from "node:test";
+import { chromium } from "playwright-core";
+import { artifacts, budget, chat, records, setting, settled, until } from "../integration/lib/setup.mjs";
+
+const BROWSER = process.env.WEIR_CHROMIUM ?? "/usr/bin/chromium";
+
+async function browser(t, weir, options = {}) {
+  const profile = fs.mkdtempSync(path.join(os.tmpdir(), "weir-browser-"));
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: BROWSER, headless: true, viewport: { width: 1280, height: 860 }, ...options,
+    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+  });
+  t.after(async () => {
+    await context.close();
+    fs.rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+  });
+  const page = context.pages()[0] ?? (await context.newPage());
+  const origin = `http://127.0.0.1:${weir.apiPort}`;
+  const seen = { console: [], foreign: [], failed: [] };
+  page.on("console", (m) => { if (["error", "warning"].includes(m.type())) seen.console.push(`${m.text()} ${m.location().url}`); });
+  page.on("pageerror", (e) => seen.console.push(String(e)));
+  context.on("request", (r) => { if (!r.url().startsWith(`${origin}/`) && !r.url().startsWith("data:")) seen.foreign.push(r.url()); });
+  page.on("response", (r) => { if (r.status() >= 400) seen.failed.push(`${r.status()} ${r.url()}`); });
+  return { page, context, origin, seen };
+}
+
+async function signedIn(t, weir, options) {
+  const b = await browser(t, weir, options);
+  const { login } = await weir.api("/logins", { method: "POST" });
+  await b.page.goto(`${b.origin}/#login=${login}`);
+  await b.page.getByRole("navigation", { name: "Pages" }).waitFor();
+  return b;
+}
+
+const shot = async (page, name) => {
+  fs.mkdirSync(artifacts, { recursive: true });
+  await page.screenshot({ path: path.join(artifacts, `dashboard-${name}.png`), fullPage: true });
+};
+
+// Nothing may go wrong behind the page; a probe of a session that is not there answers 401 and is no error of ours.
+function quiet(seen, but = /^$/) {
+  assert.deepEqual(seen.foreign, []);
+  assert.deepEqual(seen.console.filter((c) => !but.test(c)), []);
+  assert.deepEqual(seen.failed.filter((c) => !but.test(c)), []);
+}
+
+async function busy(t) {
+  const s = await setting(t, {
+    budgets: budget("daily", "{usd: 5}", { window: "day" }) + budget("rate", "{requests: 50}", { window: "minute", extra: "  per: [agent]" }),
+    routeExtra: "  models: ['mock-*']",
+    plan: (c, n) => (n === 4 ? { status: 500, body: { error: { message: "mock says no", type: "server_error" } } } : { tokens: 5 + (n % 7) * 8 }),
+  });
+  const ignore = () => {};
+  for (let i = 0; i < 6; i++) await s.openai.chat.completions.create(chat({ max_tokens: 200 })).catch(ignore);
+  for (let i = 0; i < 4; i++) await s.anthropic.messages.create(chat({ model: "mock-large", max_tokens: 200 })).catch(ignore);
+  for await (const _ of await s.openai.chat.completions.create(chat({ stream: true })));
+  await s.openai.chat.completions.create(chat({ model: "nowhere" })).catch(ignore);
+  await records(s.weir, 12);
+  await settled(s.weir, "daily", s.mock.bill);
+  return s;
+}
+
+test("sign-in: a wrong token is refused with the way out, the right one opens the dashboard, sign-out closes it", async (t) => {
+  const { weir } = await setting(t);
+  const { page, origin, seen } = await browser(t, weir);
+  await page.goto(origin);
+  const field = page.getByLabel("Token");
+  await field.fill("wrong");
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("alert").waitFor();
+  await shot(page, "signin");
+  await field.fill(weir.token);
+  await field.press("Enter");
+  await page.getByRole("heading", { name: "Spend", level: 1 }).waitFor();
+  const cookies = await page.context().cookies();
+  assert.equal(cookies.length, 1);
+  assert.ok(cookies[0].httpOnly && cookies[0].sameSite === "Strict");
+  assert.equal(await page.evaluate(() => document.cookie + JSON.stringify({ ...localStorage, ...sessionStorage })), "{}");
+  await page.reload();
+  await page.getByRole("heading", { name: "Spend", level: 1 }).waitFor();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByLabel("Token").waitFor();
+  await page.reload();
+  await page.getByLabel("Token").waitFor();
+  quiet(seen, /401/);
+});
+
+test("a login link works once", async (t) => {
+  const { weir } = await setting(t);
+  const { login } = await weir.api("/logins", { method: "POST" });
+  const first = await browser(t, weir);
+  await first.page.goto(`${first.origin}/#login=${login}`);
+  await first.page.getByRole("heading", { name: "Spend", level: 1 }).waitFor();
+  assert.ok(!first.page.url().includes(login), "the code leaves the address");
+  const second = await browser(t, weir);
+  await second.page.goto(`${second.origin}/#login=${login}`);
+  await second.page.getByLabel("Token").waitFor();
+});
+
+test("every page shows what really happened", async (t) => {
+  const { weir, mock } = await busy(t);
+  const { page, origin, seen } = await signedIn(t, weir);
+  const body = () => page.locator("main").innerText();
+
+  await page.getByRole("heading", { name: "Spend", level: 1 }).waitFor();
+  await until(async () => /tester/.test(await body()), "the agent's spend");
+  const cost = await page.locator(".card").filter({ has: page.getByText("Cost", { exact: true }) }).locator("dd").getAttribute("title");
+  assert.equal(BigInt(Math.round(Number.parseFloat(cost) * 1e9)), mock.bill);
+  await page.getByRole("button", { name: "Model", exact: true }).click();
+  await until(async () => /mock-large/.test(await body()), "spend by model");
+  await shot(page, "spend");
+
+  await page.goto(`${origin}/#/fleet`);
+  await page.getByRole("heading", { name: "Fleet", level: 1 }).waitFor();
+  await until(async () => /proxy0[\s\S]*in force/.test(await body()), "the proxy");
+  await shot(page, "fleet");
+
+  await page.goto(`${origin}/#/budgets`);
+  await until(async () => /default\/daily[\s\S]*within the limit/.test(await body()), "the budget");
+  await page.locator("summary").first().click();
+  await page.getByRole("table").first().waitFor();
+  await shot(page, "budgets");
+
+  await page.goto(`${origin}/#/calls`);
+  await until(async () => /12 calls/i.test(await body()), "the calls");
+  await shot(page, "calls");
+  await page.getByLabel("Outcome").selectOption("failed");
+  await until(async () => /1 calls?\b/i.test(await body()) && /failed/.test(await body()), "the filter");
+  await page.getByLabel("Outcome").selectOption("");
+  await until(async () => /12 calls/i.test(await body()), "all calls");
+  await page.getByRole("link", { name: /Details of call/ }).first().click();
+  await until(async () => /req_[0-9a-f]+/.test(page.url()), "a call's page");
+  await until(async () => /whole call/i.test(await body()), "the timeline");
+  await shot(page, "call");
+
+  await page.goto(`${origin}/#/policy`);
+  await until(async () => /Provider/.test(await body()) && /daily/.test(await body()), "the resources");
+  await page.getByRole("link", { name: /daily/ }).first().click();
+  await until(async () => /kind: Budget/.test(await body()), "a resource's YAML");
+  await shot(page, "policy");
+  quiet(seen);
+});
+
+test("a new call appears without a reload; dark mode and a narrow window stay readable", async (t) => {
+  const { weir, openai } = await busy(t);
+  const { page, origin, seen } = await signedIn(t, weir, { colorScheme: "dark" });
+  await page.goto(`${origin}/#/calls`);
+  await until(async () => /12 calls/i.test(await page.locator("main").innerText()), "the calls");
+  await openai.chat.completions.create(chat());
+  await until(async () => /13 calls/i.test(await page.locator("main").innerText()), "the new call");
+  await shot(page, "calls-dark");
+  for (const [name, width] of [["spend", 390], ["budgets", 390], ["fleet", 390]]) {
+    await page.setViewportSize({ width, height: 800 });
+    await page.goto(`${origin}/#/${name}`);
+    await page.getByRole("heading", { level: 1 }).waitFor();
+    await until(async () => !/Loading/.test(await page.locator("main").innerText()), "the page");
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    assert.ok(wide <= 0, `${name} is ${wide} px wider than the window`);
+    await shot(page, `${name}-narrow`);
+  }
+  quiet(seen);
+});
+
+test("a bad policy edit shows file, line and path on every page until it is mended", async (t) => {
+  const { weir, policy } = await setting(t);
+  const { page, origin, seen } = await signedIn(t, weir);
+  weir.writePolicy(policy.replace("maxOutputTokens: 1000", "maxOutputTokens: lots"));
+  const banner = page.getByRole("alert");
+  await banner.waitFor();
+  const text = await banner.innerText();
+  assert.match(text, /policy\.yaml:\d+/);
+  assert.match(text, /maxOutputTokens/);
+  assert.match(text, /last good policy stays in force/);
+  await page.goto(`${origin}/#/fleet`);
+  await page.getByRole("heading", { name: "Fleet", level: 1 }).waitFor();
+  await banner.waitFor();
+  await shot(page, "bad-policy");
+  weir.writePolicy(policy);
+  await banner.waitFor({ state: "detached" });
+  quiet(seen);
+});
+
+test("a control plane that is gone is said, what was known stays, and it recovers by itself", async (t) => {
+  const { weir } = await busy(t);
+  const { page } = await signedIn(t, weir);
+  await until(async () => /tester/.test(await page.locator("main").innerText()), "data");
+  await weir.control.stop();
+  await page.getByRole("alert").waitFor();
+  assert.match(await page.getByRole("alert").innerText(), /does not answer/);
+  assert.match(await page.locator("main").innerText(), /tester/);
+  await shot(page, "control-gone");
+  await weir.startControl();
+  await page.getByRole("alert").waitFor({ state: "detached" });
+});
+
+test("keyboard only: skip link, navigation, focus that can be seen, a call's details", async (t) => {
+  const { weir } = await busy(t);
+  const { page, seen } = await signedIn(t, weir);
+  await page.evaluate(() => document.activeElement?.blur());
+  const focused = () => page.evaluate(() => {
+    const e = document.activeElement, s = getComputedStyle(e);
+    return { text: (e.getAttribute("aria-label") ?? e.innerText ?? "").trim(), outline: s.outlineStyle !== "none" || s.boxShadow !== "none", tag: e.tagName };
+  });
+  await page.keyboard.press("Tab");
+  assert.equal((await focused()).text, "Skip to content");
+  const order = [];
+  for (let i = 0; i < 8; i++) {
+    await page.keyboard.press("Tab");
+    const f = await focused();
+    order.push(f.text);
+    assert.ok(f.outline, `focus on ${f.text} can't be seen`);
+  }
+  for (const name of ["Fleet", "Spend", "Budgets", "Calls", "Policy"]) assert.ok(order.includes(name), `${name} in ${order}`);
+  await page.getByRole("link", { name: "Calls", exact: true }).focus();
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Calls", level: 1 }).waitFor();
+  await page.getByRole("link", { name: /Details of call/ }).first().waitFor();
+  for (let i = 0; i < 40 && !/^Details of call/.test((await focused()).text); i++) await page.keyboard.press("Tab");
+  assert.match((await focused()).text, /^Details of call/);
+  await page.keyboard.press("Enter");
+  await until(() => /req_/.test(page.url()), "the call");
+  quiet(seen);
+});

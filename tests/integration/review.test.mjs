@@ -1,0 +1,136 @@
+// What a hostile provider, or a hasty client, could make Weir bill or pass on wrongly.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import http from "node:http";
+import net from "node:net";
+import { test } from "node:test";
+import zlib from "node:zlib";
+import { CALLER_KEY, budget, chat, records, setting, settled, until } from "./lib/setup.mjs";
+
+const money = budget("money", "{usd: 10}");
+const cost = (r) => BigInt(r.costNano);
+const drain = async (stream) => {
+  const events = [];
+  for await (const e of stream) events.push(e);
+  return events;
+};
+
+// One request as it stands on the wire; resolves with the answer.
+const raw = (url, { method = "POST", path = "/v1/chat/completions", headers = {}, body = JSON.stringify(chat()) } = {}) =>
+  new Promise((resolve, reject) => {
+    const q = http.request(`${url}${path}`, { method, headers: { authorization: `Bearer ${CALLER_KEY}`, "content-type": "application/json", ...headers } }, (r) => {
+      const parts = [];
+      r.on("data", (d) => parts.push(d));
+      r.on("end", () => resolve({ status: r.statusCode, headers: r.headers, text: Buffer.concat(parts).toString() }));
+      r.on("error", reject);
+    });
+    q.on("upgrade", () => reject(new Error("upgraded")));
+    q.on("error", reject);
+    q.end(body);
+  });
+
+test("an Anthropic stream that is cut by its budget is billed by what passed, not by the one token of its beginning", async (t) => {
+  const s = await setting(t, { budgets: budget("small", "{tokens: 4000}"), plan: () => ({ tokens: 3500 }) });
+  const events = await drain(await s.anthropic.messages.create(chat({ stream: true, max_tokens: 3600 })));
+  assert.equal(events.filter((e) => e.type === "message_delta").at(-1).delta.stop_reason, "max_tokens");
+  const text = events.filter((e) => e.type === "content_block_delta").length - 1;
+  const [r] = await records(s.weir, 1);
+  assert.equal(r.outcome, "cut");
+  assert.ok(r.usage.outputTokens >= text, `${r.usage.outputTokens} of ${text}`);
+});
+
+for (const status of [302, 404, 418, 502])
+  test(`an error answer (${status}) that isn't JSON costs nothing`, async (t) => {
+    const s = await setting(t, { budgets: money, plan: () => ({ status, body: "<html>no</html>" }), routeExtra: "  retry: {attempts: 1}" });
+    assert.equal((await raw(s.weir.url)).status, status);
+    const [r] = await records(s.weir, 1);
+    assert.equal(cost(r), 0n);
+    await settled(s.weir, "money", 0);
+  });
+
+test("a provider that compresses an answer unasked can't make it free, and isn't passed on unread", async (t) => {
+  const s = await setting(t, { budgets: money });
+  const text = zlib.gzipSync(JSON.stringify({ id: "x", object: "chat.completion", choices: [], usage: { prompt_tokens: 1, completion_tokens: 1 } }));
+  const listener = s.mock.server.listeners("request")[0];
+  s.mock.server.removeAllListeners("request");
+  const seen = [];
+  s.mock.server.on("request", (q, r) => {
+    seen.push(q.headers["accept-encoding"]);
+    q.resume().on("end", () => r.writeHead(200, { "content-type": "application/json", "content-encoding": "gzip" }).end(text));
+  });
+  const a = await raw(s.weir.url);
+  s.mock.server.on("request", listener);
+  assert.equal(a.status, 502);
+  assert.deepEqual([...new Set(seen)], ["identity"]);
+  const [r] = await records(s.weir, 1);
+  assert.ok(cost(r) > 0n);
+});
+
+test("what policy says about a header stands alone: a caller's own is replaced", async (t) => {
+  const s = await setting(t);
+  s.weir.writePolicy(s.policy.replace("  dialect: openai\n", "  dialect: openai\n  headers: {openai-organization: org-policy}\n"));
+  await until(async () => {
+    await raw(s.weir.url, { headers: { "OpenAI-Organization": "org-caller", connection: "keep-alive, x-hop", "x-hop": "1" } });
+    return s.mock.calls.at(-1).headers["openai-organization"] === "org-policy";
+  }, "the policy's header alone");
+  assert.equal(s.mock.calls.at(-1).headers["x-hop"], undefined);
+});
+
+test("an offer of h2c is ignored, as HTTP allows; a WebSocket is refused", async (t) => {
+  const s = await setting(t);
+  assert.equal((await raw(s.weir.url, { headers: { connection: "upgrade, http2-settings", upgrade: "h2c", "http2-settings": "AAMAAABkAAQCAAAAAAIAAAAA" } })).status, 200);
+  assert.equal((await raw(s.weir.url, { method: "GET", body: undefined, headers: { connection: "upgrade", upgrade: "websocket" } })).status, 426);
+});
+
+test("a status beyond the classes of HTTP is passed on and breaks nothing", async (t) => {
+  const s = await setting(t, { plan: () => ({ status: 799, body: "{}" }), routeExtra: "  retry: {attempts: 1}" });
+  assert.equal((await raw(s.weir.url)).status, 799);
+  assert.equal((await raw(s.weir.url)).status, 799);
+});
+
+test("a client that leaves while its provider can't be reached pays nothing", async (t) => {
+  const s = await setting(t, { budgets: money });
+  const mute = net.createServer().listen(0, "127.0.0.1"); // takes connections, and never says a word of TLS
+  await once(mute, "listening");
+  t.after(() => mute.close());
+  mute.on("connection", (c) => t.after(() => c.destroy()));
+  s.weir.writePolicy(s.policy.replaceAll(/endpoint: https:\/\/localhost:\d+/g, `endpoint: https://localhost:${mute.address().port}`));
+  const revision = (await s.weir.api("/fleet")).proxies[0].revision;
+  await until(async () => (await s.weir.api("/fleet")).proxies[0].revision !== revision, "the new policy");
+  await assert.rejects(fetch(`${s.weir.url}/v1/chat/completions`, { method: "POST", headers: { authorization: `Bearer ${CALLER_KEY}`, "content-type": "application/json" }, body: JSON.stringify(chat()), signal: AbortSignal.timeout(300) }));
+  const [r] = await records(s.weir, 1);
+  assert.equal(cost(r), 0n);
+  await settled(s.weir, "money", 0);
+});
+
+test("a kept connection that the provider has closed doesn't use up the only attempt", async (t) => {
+  const s = await setting(t, { routeExtra: "  retry: {attempts: 1}", plan: (c, n) => (n === 2 ? { status: "reset" } : {}) });
+  assert.equal((await raw(s.weir.url)).status, 200);
+  const a = await raw(s.weir.url);
+  assert.equal(a.status, 200, a.text);
+});
+
+test("a stream with an error event after its first content is recorded as failed", async (t) => {
+  const s = await setting(t, { budgets: money });
+  s.mock.server.removeAllListeners("request");
+  s.mock.server.on("request", (q, r) => q.resume().on("end", () => {
+    r.writeHead(200, { "content-type": "text/event-stream" });
+    r.write(`data: ${JSON.stringify({ id: "x", object: "chat.completion.chunk", choices: [{ index: 0, delta: { content: "lor lor " }, finish_reason: null }] })}\n\n`);
+    r.end(`data: ${JSON.stringify({ error: { message: "overloaded", type: "server_error" } })}\n\n`);
+  }));
+  const a = await raw(s.weir.url, { body: JSON.stringify(chat({ stream: true })) });
+  assert.match(a.text, /overloaded/);
+  const [r] = await records(s.weir, 1);
+  assert.equal(r.outcome, "failed");
+  assert.ok(cost(r) > 0n);
+});
+
+test("an empty event stream and an endless event are failures in the client's dialect", async (t) => {
+  const s = await setting(t, { budgets: money, routeExtra: "  retry: {attempts: 1}" });
+  let part = "";
+  s.mock.server.removeAllListeners("request");
+  s.mock.server.on("request", (q, r) => q.resume().on("end", () => r.writeHead(200, { "content-type": "text/event-stream" }).end(part)));
+  assert.equal((await raw(s.weir.url, { body: JSON.stringify(chat({ stream: true })) })).status, 502);
+  part = `data: ${"x".repeat(2 << 20)}`;
+  assert.equal((await raw(s.weir.url, { body: JSON.stringify(chat({ stream: true })) })).status, 502);
+});
