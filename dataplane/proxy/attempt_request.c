@@ -1,6 +1,7 @@
 /* attempt_request.c - the request that goes to a provider: the caller's, less what is ours or
  * belongs to its connection, with the provider's own credential and the edits of this target. */
 #include "dataplane/proxy/attempt.h"
+#include "dataplane/proxy/worker.h"
 
 /* Of the client's headers these stay behind: hop-by-hop (RFC 9110, 7.6.1), what the HTTP client
  * writes itself, credentials, cookies, and codings that accounting could not read. */
@@ -105,7 +106,26 @@ static bool is_for_this_hop(struct weir_str connection, struct weir_str name)
     return false;
 }
 
-static void build_headers(const struct weir_exchange *x, const struct weir_policy_provider *p,
+/* The provider continues the caller's trace below this call's span, which telemetry tells of. */
+static struct weir_str continue_trace(struct weir_exchange *x, struct weir_str from)
+{
+    struct weir_traceparent t;
+    uint64_t random;
+    char *to;
+
+    if (weir_traceparent_parse(from, &t) != WEIR_OK)
+        return from;
+    if (!x->span_id[0]) {
+        random = weir_prng_next(&x->worker->prng);
+        weir_hex(&random, sizeof random, x->span_id);
+    }
+    memcpy(t.span_id, x->span_id, sizeof t.span_id);
+    to = weir_arena_alloc(x->arena, 56);
+    weir_traceparent_format(&t, to);
+    return weir_str_of(to);
+}
+
+static void build_headers(struct weir_exchange *x, const struct weir_policy_provider *p,
                           struct weir_http_call_spec *out)
 {
     struct weir_str connection = weir_http_req_header(x->req, WEIR_STR("connection"));
@@ -118,7 +138,9 @@ static void build_headers(const struct weir_exchange *x, const struct weir_polic
         if (!stays_behind(client[i].name) && !is_for_this_hop(connection, client[i].name) &&
             !is_named(client[i].name, p->headers, p->header_count) &&
             !is_named(client[i].name, x->route->headers, x->route->header_count))
-            h[n++] = header(client[i].name, client[i].value);
+            h[n++] = header(client[i].name, weir_str_ieq(client[i].name, WEIR_STR("traceparent"))
+                                                ? continue_trace(x, client[i].value)
+                                                : client[i].value);
     h[n++] = header(WEIR_STR("content-type"), WEIR_STR("application/json"));
     h[n++] = header(WEIR_STR("accept-encoding"), WEIR_STR("identity"));
     n += add_credential(x, p, h + n);

@@ -108,8 +108,9 @@ struct weir_exchange {
     struct weir_attempt attempts[WEIR_MAX_ATTEMPTS];
     size_t attempt_count;
     size_t stale_count; /* of them, those that met a kept connection which was closed already */
-    bool sent;                     /* a request may have reached a provider */
-    bool unsent;                   /* cancelled before a byte of the present attempt left */
+    bool sent;          /* a request may have reached a provider */
+    char span_id[17];   /* of this call, when its provider was told it; "": not yet made */
+    bool unsent;        /* cancelled before a byte of the present attempt left */
     struct weir_wheel_timer timer; /* the pause before a retry, or the end of holding back */
     const struct weir_http_call_head *response; /* only while relay begins */
 

@@ -201,8 +201,7 @@ static bool is_encoded(const struct weir_http_call_head *head)
 {
     for (size_t i = 0; i < head->header_count; i++)
         if (weir_str_ieq(head->headers[i].name, WEIR_STR("content-encoding")) &&
-            head->headers[i].value.n &&
-            !weir_str_ieq(head->headers[i].value, WEIR_STR("identity")))
+            head->headers[i].value.n && !weir_str_ieq(head->headers[i].value, WEIR_STR("identity")))
             return true;
     return false;
 }

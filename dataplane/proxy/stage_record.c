@@ -122,8 +122,12 @@ static void fill_trace(struct weir_exchange *x, struct weir_record *r)
         r->parent_span_id = weir_str_of(t->span_id);
     else
         weir_hex(random, sizeof random, t->trace_id);
-    random[0] = weir_prng_next(&x->worker->prng);
-    weir_hex(random, 8, span);
+    if (x->span_id[0]) {
+        memcpy(span, x->span_id, sizeof x->span_id);
+    } else {
+        random[0] = weir_prng_next(&x->worker->prng);
+        weir_hex(random, 8, span);
+    }
     r->trace_id = weir_str_of(t->trace_id);
     r->span_id = (struct weir_str){span, 16};
 }

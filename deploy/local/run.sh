@@ -13,10 +13,14 @@ bin=build/release/bin
 work=$(mktemp -d)
 ready=$work/ready head=$work/head body=$work/body up=
 
-# However this script ends, what it started ends first.
+# However this script ends, what it started ends first. Weir has a session of its own, so that a Ctrl-C reaches it once,
+# from here; a second one ends it at once.
 stop() {
-  trap '' INT TERM
-  if [ -n "$up" ]; then kill -TERM "$up" 2>/dev/null || true; wait "$up" 2>/dev/null || true; fi
+  trap 'kill -TERM "$up" 2>/dev/null' INT TERM
+  if [ -n "$up" ]; then
+    kill -TERM "$up" 2>/dev/null || true
+    while kill -0 "$up" 2>/dev/null; do wait "$up" 2>/dev/null || true; done
+  fi
   rm -rf "$work"
 }
 trap stop EXIT
@@ -31,7 +35,7 @@ show_answer() {
 }
 
 # shellcheck disable=SC2086
-"$bin/weir" up --state "$state" --policy "$policy" --ready-file "$ready" ${WEIR_UP:-} &
+setsid "$bin/weir" up --state "$state" --policy "$policy" --ready-file "$ready" ${WEIR_UP:-} &
 up=$!
 while [ ! -e "$ready" ]; do
   if ! kill -0 "$up" 2>/dev/null; then

@@ -15,9 +15,10 @@ die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 run_packages=(gcc g++ libc6-dev cmake ninja-build pkg-config protobuf-compiler protobuf-c-compiler libprotobuf-dev
   libuv1-dev libgrpc-dev libprotobuf-c-dev libyaml-dev libcmocka-dev libsqlite3-dev libssl-dev
   zlib1g-dev libzstd-dev libbrotli-dev uthash-dev ca-certificates tzdata curl openssl)
-test_packages=(clang llvm clang-format clang-tidy chromium sqlite3)
+test_packages=(clang libclang-rt-dev llvm clang-format clang-tidy chromium sqlite3)
 bench_packages=(nginx-light linux-perf)
 
+command -v apt-get >/dev/null || die "this sets up Debian 12 or 13 by apt-get, which is not here; the packages needed are listed in $0"
 . /etc/os-release
 case "${ID:-}:${VERSION_ID:-}" in
   debian:12 | debian:13) ;;
@@ -98,7 +99,7 @@ node_runtime() {
     local cpu; case $(uname -m) in x86_64) cpu=x64 ;; aarch64) cpu=arm64 ;; *) die "no Node 22 package for $(uname -m)" ;; esac
     say "fetching Node 22"
     rm -rf build/node; mkdir -p build/node/bin build/node/pkg
-    npm install --silent --no-audit --no-fund --no-package-lock --prefix build/node/pkg "node-linux-$cpu@22" >/dev/null || die "npm could not fetch Node 22"
+    npm install --silent --no-audit --no-fund --no-package-lock --no-progress --prefix build/node/pkg "node-linux-$cpu@22" >/dev/null || die "npm could not fetch Node 22 (node-linux-$cpu@22): is the npm registry reachable?"
     ln -s "../pkg/node_modules/node-linux-$cpu/bin/node" build/node/bin/node
   fi
 }
@@ -107,7 +108,7 @@ npm_packages() { # folder
   local stamp=$1/node_modules/.weir-stamp
   if [ -e "$stamp" ] && cmp -s "$1/package.json" "$stamp"; then return; fi
   say "npm packages of $1"
-  (cd "$1" && PATH=$OLDPWD/build/node/bin:$PATH npm install --silent --no-audit --no-fund --no-package-lock --ignore-scripts) || die "npm install failed in $1"
+  (cd "$1" && PATH=$OLDPWD/build/node/bin:$PATH npm install --silent --no-audit --no-fund --no-package-lock --no-progress --ignore-scripts) || die "npm install failed in $1: is the npm registry reachable?"
   cp "$1/package.json" "$stamp"
 }
 

@@ -129,13 +129,13 @@ test("every page shows what really happened", async (t) => {
   await page.goto(`${origin}/#/calls`);
   await until(async () => /12 calls/i.test(await body()), "the calls");
   await shot(page, "calls");
-  await page.getByLabel("Outcome").selectOption("failed");
-  await until(async () => /1 calls?\b/i.test(await body()) && /failed/.test(await body()), "the filter");
+  await page.getByLabel("Outcome").selectOption("refused");
+  await until(async () => /\b1 calls?\b/i.test(await body()) && /model_not_found/.test(await body()), "the filter");
   await page.getByLabel("Outcome").selectOption("");
   await until(async () => /12 calls/i.test(await body()), "all calls");
-  await page.getByRole("link", { name: /Details of call/ }).first().click();
+  await page.getByRole("row", { name: /mock-large/ }).first().getByRole("link").click();
   await until(async () => /req_[0-9a-f]+/.test(page.url()), "a call's page");
-  await until(async () => /whole call/i.test(await body()), "the timeline");
+  await until(async () => /whole call[\s\S]*default\/daily/i.test(await body()), "the timeline and the budget");
   await shot(page, "call");
 
   await page.goto(`${origin}/#/policy`);

@@ -26,8 +26,13 @@ test("B-13: 64 clients on a budget that admits 20 calls: exactly 20 pass, on thr
 
 test("B-21: a dollar budget is not overspent by calls in flight, and what was refused cost nothing", async (t) => {
   // One call holds at most its input bound and 100 tokens of output; the limit is a few of those.
-  const { mock, weir, openai } = await setting(t, { budgets: budget("money", "{usd: 0.0015}") });
-  const results = await many(40, () => openai.chat.completions.create(chat()));
+  let release, refused = 0;
+  const hold = new Promise((r) => (release = r));
+  const { mock, weir, openai } = await setting(t, { budgets: budget("money", "{usd: 0.0015}"), plan: () => ({ hold }) });
+  const all = many(40, () => openai.chat.completions.create(chat()).catch((e) => { refused++; throw e; }));
+  await until(() => mock.calls.length + refused === 40, "every call to be under way or refused");
+  release();
+  const results = await all;
   const limit = 1_500_000n;
   assert.ok(mock.bill <= limit, `${mock.bill} of ${limit}`);
   assert.ok(results.some((r) => r === "ok"));

@@ -9,18 +9,27 @@ import { Proc, budget, clients, freePort, until } from "./lib/setup.mjs";
 
 async function place(t) {
   const dir = fs.mkdtempSync("/tmp/weir-up-");
-  t.after(() => fs.rmSync(dir, { recursive: true, force: true }));
+  const procs = [];
+  t.after(async () => {
+    await Promise.all(procs.map((proc) => proc.stop("SIGINT")));
+    // The two programs write their output to files here.
+    for (const f of ["weir-control.log", "weir-proxy.log"]) {
+      const file = path.join(dir, "state", f);
+      if (fs.existsSync(file)) assert.doesNotMatch(fs.readFileSync(file, "utf8"), /AddressSanitizer|runtime error:|assertion failed/);
+    }
+    fs.rmSync(dir, { recursive: true, force: true });
+  });
   fs.mkdirSync(path.join(dir, "policy"));
   const ports = { listen: await freePort(), admin: await freePort(), api: await freePort() };
   const args = (p = ports) => ["up", "--state", path.join(dir, "state"), "--policy", path.join(dir, "policy"), "--ready-file", path.join(dir, "ready"),
     "--listen", `127.0.0.1:${p.listen}`, "--admin", `127.0.0.1:${p.admin}`, "--api-listen", `127.0.0.1:${p.api}`];
-  return { dir, ports, args, ready: path.join(dir, "ready"), state: path.join(dir, "state") };
+  return { dir, ports, args, procs, ready: path.join(dir, "ready"), state: path.join(dir, "state") };
 }
 
 async function up(t, p) {
   fs.rmSync(p.ready, { force: true });
   const proc = new Proc("weir", p.args());
-  t.after(() => proc.stop("SIGINT"));
+  p.procs.push(proc);
   await until(() => {
     if (proc.gone) throw new Error(proc.output);
     return fs.existsSync(p.ready);
@@ -94,7 +103,7 @@ test("a policy that is not valid at the start: weir up ends with the errors", as
   const p = await place(t);
   fs.writeFileSync(path.join(p.dir, "policy", "bad.yaml"), budget("b", "{usd: lots}"));
   const proc = new Proc("weir", p.args());
-  t.after(() => proc.stop("SIGINT"));
+  p.procs.push(proc);
   await until(() => /bad\.yaml:\d+/.test(proc.output) || proc.gone, "the error", 40_000);
   assert.match(proc.output, /bad\.yaml:\d+/);
   const { code } = await proc.exited;

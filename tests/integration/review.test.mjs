@@ -134,3 +134,71 @@ test("an empty event stream and an endless event are failures in the client's di
   part = `data: ${"x".repeat(2 << 20)}`;
   assert.equal((await raw(s.weir.url, { body: JSON.stringify(chat({ stream: true })) })).status, 502);
 });
+
+test("a key that was issued works all the time while the control plane restarts", async (t) => {
+  const s = await setting(t);
+  const { key } = await s.weir.api("/keys", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ agent: "tester", id: "extra" }) });
+  const call = () => raw(s.weir.url, { headers: { authorization: `Bearer ${key}` } });
+  await until(async () => (await call()).status === 200, "the key to work");
+  const seen = new Set();
+  let running = true;
+  const load = (async () => { while (running) seen.add((await call()).status); })();
+  for (let i = 0; i < 3; i++) {
+    await s.weir.control.stop();
+    await s.weir.startControl();
+    await until(async () => (await s.weir.api("/fleet")).proxies.some((p) => p.connected !== false && p.revision && p.revision === p.targetRevision), "the proxy to be back");
+  }
+  running = false;
+  await load;
+  assert.deepEqual([...seen], [200]);
+});
+
+test("counting tokens is free, also where each call has a price", async (t) => {
+  const s = await setting(t, { budgets: money });
+  s.weir.writePolicy(s.policy.replace("cacheWrite: 0.1875, ", "cacheWrite: 0.1875, request: 0.01, "));
+  await until(async () => (await raw(s.weir.url)).headers["x-weir-cost-usd"] > "0.009", "the price of a call");
+  const n = (await records(s.weir, 1)).length;
+  assert.equal((await raw(s.weir.url, { path: "/v1/messages/count_tokens", headers: { "anthropic-version": "2023-06-01" } })).status, 200);
+  const list = await records(s.weir, n + 1);
+  assert.equal(cost(list.find((r) => r.operation === "count_tokens")), 0n);
+});
+
+test("the built-in provider's stream stays within its holds and goes on when they are extended", async (t) => {
+  const s = await setting(t, { budgets: budget("tokens", "{tokens: 100000}") });
+  s.weir.writePolicy(s.policy.replaceAll(/dialect: (openai|anthropic)\n  endpoint: \S+\n  credential: {env: MOCK_KEY}\n(  tls: .*\n)?/g, "dialect: echo\n"));
+  const text = "lor ".repeat(5000);
+  const body = JSON.stringify(chat({ stream: true, max_tokens: 6000, messages: [{ role: "user", content: text }] }));
+  await until(async () => (await raw(s.weir.url, { body: JSON.stringify(chat()) })).text.includes("dam"), "the echo provider");
+  const a = await raw(s.weir.url, { body });
+  const got = a.text.split("\n").filter((l) => l.startsWith("data: {")).map((l) => JSON.parse(l.slice(6)).choices[0]?.delta?.content ?? "").join("");
+  assert.equal(got, text);
+});
+
+test("a call outlives the policy that it began with: its agent, route and provider may be gone", async (t) => {
+  let release;
+  const hold = new Promise((r) => (release = r));
+  const s = await setting(t, { budgets: money, plan: (c) => (c.body.stream ? { tokens: 3000, holdAfter: [5, hold] } : {}) });
+  const stream = await s.openai.chat.completions.create(chat({ stream: true, max_tokens: 3500 }));
+  const it = stream[Symbol.asyncIterator]();
+  await it.next();
+  s.weir.writePolicy(s.policy.replaceAll("name: tester", "name: somebody").replaceAll("[{id: tester-key", "[{id: other-key").replaceAll(/sha256: \w+/g, `sha256: ${"0".repeat(64)}`));
+  await until(async () => (await raw(s.weir.url)).status === 401, "the new policy");
+  release();
+  let n = 1;
+  while (!(await it.next()).done) n++;
+  assert.ok(n > 3000);
+  await settled(s.weir, "money", s.mock.bill);
+});
+
+test("a client that leaves while an extension of its holds is awaited is settled once", async (t) => {
+  const s = await setting(t, { budgets: budget("tokens", "{tokens: 1000000}"), plan: () => ({ tokens: 30000 }) });
+  for (let i = 0; i < 10; i++) {
+    const stream = await s.openai.chat.completions.create(chat({ stream: true, max_tokens: 40000 }));
+    let n = 0;
+    for await (const _ of stream) if (++n === 100 * (i + 1)) break; // ends the connection
+    await s.mock.calls.at(-1).closed;
+  }
+  const list = await records(s.weir, 10);
+  const sum = list.reduce((n, r) => n + BigInt(r.usage.inputTokens) + BigInt(r.usage.outputTokens), 0n);
+  await settled(s.weir, "tokens", sum);
+});

@@ -54,8 +54,10 @@ static inline void folder_remove(const char *path)
     char full[512];
 
     while (d && (e = readdir(d)) != NULL) {
-        (void)snprintf(full, sizeof full, "%s/%s", path, e->d_name);
-        if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..") && unlink(full))
+        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
+            continue;
+        assert_true((size_t)snprintf(full, sizeof full, "%s/%s", path, e->d_name) < sizeof full);
+        if (unlink(full))
             folder_remove(full);
     }
     if (d)

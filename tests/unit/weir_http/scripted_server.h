@@ -81,6 +81,7 @@ static inline void peer_piece(uv_idle_t *turn)
 {
     struct peer *p = turn->data;
     size_t n = p->script.reply.n - p->at;
+    int rc;
 
     if (p->sending)
         return;
@@ -98,15 +99,10 @@ static inline void peer_piece(uv_idle_t *turn)
     }
     p->out = uv_buf_init((char *)(uintptr_t)p->script.reply.p + p->at, (unsigned)n);
     p->at += n;
-    switch (weir_tls_stream_send(p->stream, &p->out, 1)) {
-    case WEIR_OK:
-        break;
-    case WEIR_EWAIT:
-        p->sending = true;
-        break;
-    default:
+    rc = weir_tls_stream_send(p->stream, &p->out, 1);
+    p->sending = rc == WEIR_EWAIT;
+    if (rc != WEIR_OK && rc != WEIR_EWAIT)
         peer_drop(p);
-    }
 }
 
 /* How many bytes the first request in the buffer has; 0: it isn't whole yet. */

@@ -9,7 +9,8 @@ free_port() { node -e 'const s = require("net").createServer().listen(0, "127.0.
 launch() {
   local name=$1 core=$2; shift 2
   local pin=(); [ -z "$core" ] || pin=(taskset -c "$core")
-  "${pin[@]}" "$@" >"$SUBJECT_DIR/$name.log" 2>&1 </dev/null &
+  # shellcheck disable=SC2086
+  ${BENCH_NICE:-} "${pin[@]}" "$@" >"$SUBJECT_DIR/$name.log" 2>&1 </dev/null &
   echo $! >"$SUBJECT_DIR/$name.pid"
 }
 
