@@ -83,8 +83,7 @@ static void add_memory(pid_t pid, struct process_use *out)
     while (fgets(line, sizeof line, f)) {
         long long kib;
 
-        if (sscanf(line, "Private_Clean: %lld kB", &kib) == 1 ||
-            sscanf(line, "Private_Dirty: %lld kB", &kib) == 1)
+        if (sscanf(line, "Private_Dirty: %lld kB", &kib) == 1)
             own += kib;
         else if (sscanf(line, "Rss: %lld kB", &kib) == 1)
             resident += kib;

@@ -8,7 +8,10 @@
 
 struct process_use {
     int64_t cpu_ns;
-    int64_t private_kib, resident_kib; /* -1: not readable by this user */
+    /* Private: written pages. Clean ones are the program's file, which all its processes share;
+     * whether the kernel calls them private depends on how many run. -1: not readable by this user.
+     */
+    int64_t private_kib, resident_kib;
 };
 
 /* The sum over `pids`; those that have ended count nothing. */

@@ -88,7 +88,7 @@ for (const scenario of scenarios) {
   );
 }
 
-console.log("\nMemory in KiB: private (clean + dirty) and resident");
+console.log("\nMemory in KiB: private (dirty) and resident");
 table(["subject", "idle private", "RSS", "after load private", "RSS"],
   subjects.map((s) => [s, ...["idle", "after"].flatMap((w) => ["private", "resident"].map((m) => figure(find(w, s, m)?.value)))]));
 

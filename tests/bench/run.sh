@@ -54,7 +54,7 @@ memory() { # scenario: private and resident memory of every subject, as raw line
   for s in $subjects; do
     ( . "$work/$(name_of "$s").env"
       for p in $pids; do cat "/proc/$p/smaps_rollup" 2>/dev/null || echo "Rss: -1 kB"; done |
-        awk -v scenario="$1" -v subject="$(name_of "$s")" '/^Private_(Clean|Dirty):/ {own += $2} /^Rss:/ {rss += $2}
+        awk -v scenario="$1" -v subject="$(name_of "$s")" '/^Private_Dirty:/ {own += $2} /^Rss:/ {rss += $2}
           END {printf "{\"scenario\":\"%s\",\"subject\":\"%s\",\"round\":0,\"private_kib\":%d,\"resident_kib\":%d}\n", scenario, subject, own, rss}' )
   done >>"$raw"
 }

@@ -47,7 +47,7 @@ sample() { # seconds since the start
     [ -d "/proc/$pid" ] || { echo "$name has ended:" >&2; tail -n 20 "$SUBJECT_DIR/$name.log" >&2; exit 1; }
     printf '{"t":%d,"process":"%s","fds":%d,"sockets":%d,' "$1" "$name" "$(ls "/proc/$pid/fd" | wc -l)" \
       "$( (find "/proc/$pid/fd" -type l -lname 'socket:*' 2>/dev/null || true) | wc -l)"
-    awk '/^Private_(Clean|Dirty):/ {own += $2} /^Rss:/ {rss = $2} END {printf "\"private_kib\":%d,\"resident_kib\":%d}\n", own, rss}' "/proc/$pid/smaps_rollup"
+    awk '/^Private_Dirty:/ {own += $2} /^Rss:/ {rss = $2} END {printf "\"private_kib\":%d,\"resident_kib\":%d}\n", own, rss}' "/proc/$pid/smaps_rollup"
   done
 }
 
