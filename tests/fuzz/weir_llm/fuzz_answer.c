@@ -26,14 +26,12 @@ static void run(struct run *r, struct weir_arena *a, const struct weir_llm_tap_c
         r->rc = weir_llm_tap_feed(r->tap, p + at, n - at < step ? n - at : step, collect, &r->sent);
 }
 
-/* The LF of a CRLF that was cut in two goes out with the next event: it is compared without line
- * ends. */
+/* The LF of a CRLF that was cut in two goes out with the next event, even when its own event was
+ * held back: input with a CR is compared without line ends. */
 static void drop_line_ends(struct weir_buf *b)
 {
     size_t n = 0;
 
-    if (!memchr(weir_buf_str(b).p, '\r', b->n))
-        return;
     for (size_t i = 0; i < b->n; i++)
         if (b->p[i] != '\r' && b->p[i] != '\n')
             b->p[n++] = b->p[i];
@@ -82,8 +80,10 @@ static void check(enum weir_dialect d, bool events, const char *p, size_t n)
         WEIR_ASSERT(events || weir_str_eq(weir_buf_str(&whole.sent), (struct weir_str){p, n}));
         cut(&whole, a, &conf);
         run(&again, a, &conf, p, n, n);
-        drop_line_ends(&again.sent);
-        drop_line_ends(&split.sent);
+        if (memchr(p, '\r', n)) {
+            drop_line_ends(&again.sent);
+            drop_line_ends(&split.sent);
+        }
         same(&again, &split);
         weir_buf_fini(&again.sent);
         whole.end = weir_llm_tap_end(whole.tap, collect, &whole.sent);

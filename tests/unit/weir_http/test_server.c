@@ -178,13 +178,15 @@ static void stop(void)
     sem_destroy(&g.event);
 }
 
+/* libuv's io_uring may interrupt a waiting system call of the thread that made the loop: hence the
+ * retries. */
 static void await(void)
 {
     struct timespec until;
 
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += 20;
-    assert_int_equal(sem_timedwait(&g.event, &until), 0);
+    assert_int_equal(TEMP_FAILURE_RETRY(sem_timedwait(&g.event, &until)), 0);
 }
 
 static int dial(void)
@@ -214,7 +216,7 @@ static size_t hear(int fd, const char *end)
     size_t n = 0;
 
     for (;;) {
-        ssize_t got = recv(fd, reply + n, sizeof reply - 1 - n, 0);
+        ssize_t got = TEMP_FAILURE_RETRY(recv(fd, reply + n, sizeof reply - 1 - n, 0));
 
         if (got <= 0)
             break;
@@ -231,7 +233,7 @@ static void expect_eof(int fd)
 {
     char byte;
 
-    assert_int_equal(recv(fd, &byte, 1, 0), 0);
+    assert_int_equal(TEMP_FAILURE_RETRY(recv(fd, &byte, 1, 0)), 0);
     close(fd);
 }
 
