@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Installs what building, running and testing Weir needs: Debian packages, three libraries that Debian 12 lacks
 # (unpacked from Debian 13's packages into build/prefix, never installed), and npm packages.
-#   bootstrap.sh run    what `make run` needs
-#   bootstrap.sh test   that, and what `make test` needs
-# Works as root or as a user with sudo. A second call finds everything there and takes a moment.
+#   bootstrap.sh run     what `make run` needs
+#   bootstrap.sh test    ... and what `make test` needs
+#   bootstrap.sh bench   ... and what `make bench` and `make soak` need
+# Works as root or as a user with sudo; says all that is missing otherwise. A second call takes a moment.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 want=${1:-run}
@@ -12,57 +13,65 @@ prefix=$PWD/build/prefix
 say() { printf '\033[2msetup: %s\033[0m\n' "$*" >&2; }
 die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
-run_packages=(gcc g++ libc6-dev cmake ninja-build pkg-config protobuf-compiler protobuf-c-compiler libprotobuf-dev
+packages=(gcc g++ libc6-dev cmake ninja-build pkg-config protobuf-compiler protobuf-c-compiler libprotobuf-dev
   libuv1-dev libgrpc-dev libprotobuf-c-dev libyaml-dev libcmocka-dev libsqlite3-dev libssl-dev
   zlib1g-dev libzstd-dev libbrotli-dev uthash-dev ca-certificates tzdata curl openssl)
+newer_packages=(libllhttp-dev libyyjson-dev libmbedtls-dev) # absent, or too old, on Debian 12
 test_packages=(clang libclang-rt-dev llvm clang-format clang-tidy chromium sqlite3)
 bench_packages=(nginx-light linux-perf)
 
+case $want in
+  run) ;;
+  test) packages+=("${test_packages[@]}") ;;
+  bench) packages+=("${bench_packages[@]}") ;;
+  *) die "unknown purpose '$want': run, test or bench" ;;
+esac
 command -v apt-get >/dev/null || die "this sets up Debian 12 or 13 by apt-get, which is not here; the packages needed are listed in $0"
 . /etc/os-release
-case "${ID:-}:${VERSION_ID:-}" in
+release=${ID:-}:${VERSION_ID:-}
+case $release in
   debian:12 | debian:13) ;;
   *) say "made for Debian 12 and 13; this is ${PRETTY_NAME:-unknown}, so package names may differ" ;;
 esac
+[ "$release" = debian:12 ] || packages+=("${newer_packages[@]}")
+command -v npm >/dev/null || packages+=(nodejs npm)
 
-as_root() {
-  if [ "$(id -u)" = 0 ]; then "$@"
-  elif command -v sudo >/dev/null; then sudo "$@"
-  else die "missing Debian packages need root: run as root, install sudo, or first run: apt-get install ${missing[*]}"
-  fi
-}
+mkdir -p build 2>/dev/null && [ -w build ] ||
+  die "$(id -un) can't write in $PWD/build: another user made it; give it over (as root: chown -R $(id -un) $PWD) or remove it"
 
-updated=
+# Everything in one go, so that who has no right to install hears the whole list at once.
 install_packages() {
-  missing=()
-  for p in "$@"; do
-    [ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null || true)" = installed ] || missing+=("$p")
-  done
+  local p missing=() installed lacking
+  installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null || true)
+  for p in "$@"; do grep -qxF "installed $p" <<<"$installed" || missing+=("$p"); done
   [ ${#missing[@]} = 0 ] && return
+  lacking="These Debian packages are missing and need root to install; run this as root or with sudo, or have somebody run:
+  apt-get update && apt-get install --no-install-recommends ${missing[*]}"
+  if [ "$(id -u)" = 0 ]; then as_root=()
+  elif ! command -v sudo >/dev/null; then die "you are $(id -un), not root, and there is no sudo. $lacking"
+  elif ! sudo apt-get --version >/dev/null; then die "you are $(id -un), not root, and sudo doesn't let you run apt-get. $lacking"
+  else as_root=(sudo)
+  fi
   say "installing ${missing[*]}"
-  if [ -z "$updated" ]; then as_root apt-get update -qq || die "apt-get update failed: is a Debian mirror reachable?"; updated=1; fi
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >build/apt.log 2>&1 ||
+  # A fresh machine often updates itself when it starts: wait for it.
+  "${as_root[@]}" apt-get -o DPkg::Lock::Timeout=300 update -qq || die "apt-get update failed: is a Debian mirror reachable?"
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "${missing[@]}" >build/apt.log 2>&1 ||
     { tail -n 5 build/apt.log >&2; die "apt-get install failed (whole log: build/apt.log)"; }
-}
-
-# True when this release's own packages will do (Debian 13).
-native_libraries() {
-  local v
-  v=$(apt-cache policy libmbedtls-dev 2>/dev/null | awk '/Candidate:/ {print $2}')
-  [ -n "$(apt-cache policy libllhttp-dev 2>/dev/null | awk '/Candidate:/ && $2 != "(none)"')" ] &&
-    [ -n "$v" ] && dpkg --compare-versions "$v" ge 3.6
 }
 
 unpack_libraries() {
   [ -e "$prefix/include/llhttp.h" ] && [ -e "$prefix/lib/libmbedtls.a" ] && [ -e "$prefix/lib/libyyjson.so" ] && return
   say "unpacking llhttp, yyjson and mbedTLS 3.6 into build/prefix"
-  local w=$prefix/.apt arch; arch=$(gcc -print-multiarch)
+  local w=$prefix/.apt arch sites; arch=$(gcc -print-multiarch)
   rm -rf "$w"; mkdir -p "$w"/lists/partial "$w"/archives/partial "$w"/dl "$w"/x "$prefix"/include "$prefix"/lib; : >"$w/status"
-  apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | sort -u | while read -r site; do
+  # Only Debian's own sources, since another vendor's has no such release. Without lists apt can't tell whose they are.
+  sites=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Origin: Debian' | sort -u)
+  [ -n "$sites" ] || sites=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | sort -u)
+  [ -n "$sites" ] || die "apt knows no source of packages: check /etc/apt"
+  while read -r site; do
     case $site in *security*) suite=trixie-security ;; *) suite=trixie ;; esac
     echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $site $suite main"
-  done >"$w/sources.list"
-  [ -s "$w/sources.list" ] || die "apt knows no package source; check /etc/apt"
+  done <<<"$sites" >"$w/sources.list"
   local options=(-qq -o "Dir::Etc::sourcelist=$w/sources.list" -o Dir::Etc::sourceparts=/dev/null
     -o "Dir::State::lists=$w/lists" -o "Dir::State::status=$w/status" -o "Dir::Cache=$w"
     -o Dir::Etc::preferences=/dev/null -o Dir::Etc::preferencesparts=/dev/null -o Acquire::Languages=none)
@@ -93,7 +102,6 @@ check_glibc() {
 node_runtime() {
   local major
   major=$(node --version 2>/dev/null | sed 's/^v\([0-9]*\).*/\1/' || true)
-  command -v npm >/dev/null || install_packages nodejs npm
   if [ "${major:-0}" -ge 22 ]; then return; fi
   if [ ! -x build/node/bin/node ]; then
     local cpu; case $(uname -m) in x86_64) cpu=x64 ;; aarch64) cpu=arm64 ;; *) die "no Node 22 package for $(uname -m)" ;; esac
@@ -119,14 +127,9 @@ default_prices() {
   PATH=$PWD/build/node/bin:$PATH node deploy/setup/prices.mjs build/prices.yaml
 }
 
-mkdir -p build
-install_packages "${run_packages[@]}"
-if native_libraries; then install_packages libllhttp-dev libyyjson-dev libmbedtls-dev
-else install_packages binutils; unpack_libraries; fi
+install_packages "${packages[@]}"
+[ "$release" != debian:12 ] || unpack_libraries
 node_runtime
 default_prices
-case $want in
-  test) install_packages "${test_packages[@]}"; npm_packages tests ;;
-  bench) install_packages "${bench_packages[@]}"; npm_packages tests ;;
-esac
+[ "$want" = run ] || npm_packages tests
 say "ready"
