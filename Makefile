@@ -2,6 +2,7 @@
 # make test   everything that proves it
 # make bench  the comparison with nginx, as a table
 SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 export PATH := $(CURDIR)/build/node/bin:$(PATH)
 
 .PHONY: run programs build test unit sanitize fuzz integration browser lint bench fleet soak nightly format clean
@@ -14,7 +15,7 @@ programs: TARGETS := --target weir weir-control weir-proxy
 programs build:
 	@deploy/setup/bootstrap.sh run
 	@cmake --preset release >build/cmake.log 2>&1 || { cat build/cmake.log; exit 1; }
-	@cmake --build --preset release $(TARGETS) -- --quiet
+	@cmake --build --preset release $(TARGETS) -- --quiet | sed '/^ninja: no work to do\.$$/d'
 
 test:
 	@deploy/setup/bootstrap.sh test

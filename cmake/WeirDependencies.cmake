@@ -46,5 +46,5 @@ weir_prefixed(weir_llhttp llhttp.h libllhttp.a)
 weir_prefixed(weir_yyjson yyjson.h yyjson)
 weir_prefixed(weir_mbedtls mbedtls/build_info.h libmbedtls.a libmbedx509.a libmbedcrypto.a)
 
-find_program(PROTOC_C protoc-c REQUIRED)
+find_program(PROTOC_GEN_C protoc-gen-c REQUIRED)
 find_program(PROTOC protoc REQUIRED)
