@@ -139,7 +139,22 @@ static size_t utf8_len(struct weir_str s)
     return n;
 }
 
-static void add_escape(struct weir_buf *b, unsigned char c)
+/* The code point, where it is a control or a separator that YAML doesn't read back and that a
+ * terminal may obey: C1, U+2028, U+2029, the byte order mark, U+FFFE and U+FFFF (YAML 1.2.2, 5.1).
+ * 0: none. */
+static unsigned hidden_control(const unsigned char *u, size_t len)
+{
+    unsigned c = 0;
+
+    if (len == 2)
+        c = (u[0] & 0x1Fu) << 6 | (u[1] & 0x3Fu);
+    else if (len == 3)
+        c = (u[0] & 0x0Fu) << 12 | (u[1] & 0x3Fu) << 6 | (u[2] & 0x3Fu);
+    return (c >= 0x80 && c < 0xA0) || c == 0x2028 || c == 0x2029 || c == 0xFEFF || c >= 0xFFFE ? c
+                                                                                               : 0;
+}
+
+static void add_escape(struct weir_buf *b, unsigned c)
 {
     static const char names[] = "btn.fr"; /* for 8..13 */
 
@@ -159,8 +174,9 @@ int weir_buf_add_json(struct weir_buf *b, struct weir_str s)
     while (i < s.n) {
         unsigned char c = (unsigned char)s.p[i];
         size_t len = utf8_len((struct weir_str){s.p + i, s.n - i});
+        unsigned hidden = len > 1 ? hidden_control((const unsigned char *)s.p + i, len) : 0;
 
-        if (len > 1 || (len == 1 && c >= 0x20 && c != '"' && c != '\\' && c != 0x7f)) {
+        if ((len > 1 && !hidden) || (len == 1 && c >= 0x20 && c != '"' && c != '\\' && c != 0x7f)) {
             i += len;
             continue;
         }
@@ -168,8 +184,9 @@ int weir_buf_add_json(struct weir_buf *b, struct weir_str s)
         if (len == 0)
             weir_buf_add(b, "\xEF\xBF\xBD", 3);
         else
-            add_escape(b, c);
-        run = ++i;
+            add_escape(b, hidden ? hidden : c);
+        i += len ? len : 1;
+        run = i;
     }
     weir_buf_add(b, s.p ? s.p + run : "", i - run);
     weir_buf_add(b, "\"", 1);

@@ -22,7 +22,8 @@ int weir_buf_addz(struct weir_buf *b, const char *z);
 int weir_buf_addf(struct weir_buf *b, const char *fmt, ...) WEIR_PRINTF(2, 3);
 int weir_buf_addi(struct weir_buf *b, int64_t v); /* decimal */
 
-/* s as a JSON string with its quotes; invalid UTF-8 becomes U+FFFD. */
+/* s as a JSON string with its quotes, which is a YAML double-quoted one too; invalid UTF-8 becomes
+ * U+FFFD. */
 int weir_buf_add_json(struct weir_buf *b, struct weir_str s);
 
 /* Room for n more bytes at p + n, NULL past the maximum; then weir_buf_grown() after they are

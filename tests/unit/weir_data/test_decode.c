@@ -256,6 +256,34 @@ static void render_and_decode_are_inverse(void **state)
     weir_arena_destroy(a.arena);
 }
 
+/* YAML takes some of these for line breaks and refuses others, unless they are written as escapes.
+ */
+static void hidden_controls_survive_being_rendered(void **state)
+{
+    static const char text[] =
+        "{\"apiVersion\":\"weir.dev/v1alpha1\",\"kind\":\"Budget\",\"metadata\":{\"name\":\"b\","
+        "\"annotations\":{\"k\":"
+        "\"a\\u0085b\\u009bc\\u2028d\\u2029e\\ufefff\\ufffeg\\uffffh\\u00a0\"}},"
+        "\"spec\":{\"limit\":{\"usd\":1},\"window\":\"day\"}}";
+    struct decoded a = decode("a.json", text), b;
+    struct weir_buf yaml;
+    char *again;
+
+    (void)state;
+    assert_int_equal(a.rc, WEIR_OK);
+    weir_buf_init(&yaml, 1 << 16);
+    assert_int_equal(weir_render_yaml(a.file.objects[0].message, &yaml), WEIR_OK);
+    again = weir_strdup(weir_buf_str(&yaml));
+    b = decode("b.yaml", again);
+    assert_int_equal(b.rc, WEIR_OK);
+    assert_true(weir_str_eq(weir_message_pack(a.arena, a.file.objects[0].message),
+                            weir_message_pack(b.arena, b.file.objects[0].message)));
+    free(again);
+    weir_buf_fini(&yaml);
+    weir_arena_destroy(b.arena);
+    weir_arena_destroy(a.arena);
+}
+
 static void yaml_is_rendered_for_people(void **state)
 {
     struct decoded a = decode("a.yaml", whole);
@@ -341,6 +369,7 @@ int main(void)
         cmocka_unit_test(all_documents_are_read_and_all_errors_reported),
         cmocka_unit_test(what_kubectl_prints_is_read),
         cmocka_unit_test(render_and_decode_are_inverse),
+        cmocka_unit_test(hidden_controls_survive_being_rendered),
         cmocka_unit_test(yaml_is_rendered_for_people),
         cmocka_unit_test(the_order_of_labels_changes_no_version),
         cmocka_unit_test(defaults_are_filled_only_when_asked),
