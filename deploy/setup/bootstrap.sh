@@ -56,7 +56,7 @@ install_packages() {
   # A fresh machine often updates itself when it starts: wait for it.
   "${as_root[@]}" apt-get -o DPkg::Lock::Timeout=300 update -qq || die "apt-get update failed: is a Debian mirror reachable?"
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "${missing[@]}" >build/apt.log 2>&1 ||
-    { tail -n 5 build/apt.log >&2; die "apt-get install failed (whole log: build/apt.log)"; }
+    { tail -n 5 build/apt.log >&2; die "apt-get install failed: is a Debian mirror reachable, and are its lists whole? (whole log: build/apt.log)"; }
 }
 
 unpack_libraries() {
@@ -80,20 +80,20 @@ unpack_libraries() {
   (cd "$w/dl" && apt-get "${options[@]}" download libllhttp-dev libyyjson-dev libyyjson0 libmbedtls-dev) ||
     die "could not fetch llhttp, yyjson and mbedTLS from Debian 13"
   for deb in "$w"/dl/*.deb; do dpkg-deb -x "$deb" "$w/x"; done
+  check_glibc "$w/x/usr/lib/$arch"
   cp -r "$w"/x/usr/include/* "$prefix/include/"
   cp -a "$w/x/usr/lib/$arch"/lib{llhttp,mbedtls,mbedx509,mbedcrypto}.a "$w/x/usr/lib/$arch"/libyyjson.so* "$prefix/lib/"
-  check_glibc
   (cd "$w/dl" && ls -- *.deb) >"$prefix/versions.txt"
   rm -rf "$w"
 }
 
 # Debian 13's objects must not want symbols that this system's C library lacks.
-check_glibc() {
+check_glibc() { # folder
   local have need
   have=$(ldd --version | awk 'NR==1 {print $NF}')
-  need=$(objdump -T "$prefix"/lib/libyyjson.so | grep -o 'GLIBC_[0-9.]*' | sort -V | tail -n 1 | cut -d_ -f2)
+  need=$(objdump -T "$1"/libyyjson.so.0 | grep -o 'GLIBC_[0-9.]*' | sort -V | tail -n 1 | cut -d_ -f2)
   dpkg --compare-versions "$need" le "$have" || die "the unpacked yyjson needs glibc $need, this system has $have"
-  if nm -u "$prefix"/lib/*.a 2>/dev/null | grep -q '__isoc23_'; then
+  if nm -u "$1"/*.a 2>/dev/null | grep -q '__isoc23_'; then
     dpkg --compare-versions "$have" ge 2.38 || die "the unpacked libraries need glibc 2.38, this system has $have"
   fi
 }
