@@ -13,6 +13,7 @@ struct Weir__V1__LeaseGrant;
 enum {
     WEIR__ASK_TIMEOUT_MS = 1500,    /* an ask is taken for lost after this */
     WEIR__RETRY_MS = 200,           /* after "ask again", and how long "used up" is believed */
+    WEIR__RECALL_PAUSE_MS = 20,     /* after a recall took what a waiting call may have wanted */
     WEIR__PREFETCH_PAUSE_MS = 1000, /* after a prefetch was refused */
     WEIR__HEARTBEAT_MS = 10000,     /* something is sent at least so often */
     WEIR__FINAL_RESEND_MS = 5000,   /* a final report is repeated until it is confirmed */

@@ -236,8 +236,14 @@ static void on_recall(struct weir_holder *h, int64_t now_ms, const char *id)
     HASH_FIND_STR(h->leases, id, lease);
     if (!lease)
         return;
-    if (weir_lease_return_idle(&lease->l) > 0)
+    if (weir_lease_return_idle(&lease->l) > 0) {
         weir__lease_changed(h, lease);
+        /* Two holders, whose calls wait for a further budget, would else take this one from each
+         * other without end, as fast as the network carries it. */
+        if (lease->counter && h->count.waiting > 0 &&
+            lease->counter->ask_not_before_ms < now_ms + WEIR__RECALL_PAUSE_MS)
+            lease->counter->ask_not_before_ms = now_ms + WEIR__RECALL_PAUSE_MS;
+    }
     weir__report_now(h, now_ms, lease); /* always: the ledger waits for it */
 }
 

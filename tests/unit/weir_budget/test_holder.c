@@ -117,6 +117,17 @@ static void closed(struct bench *b, const char *lease)
     weir_holder_on_down(b->h, b->now, &down);
 }
 
+static void recall(struct bench *b, const char *lease)
+{
+    Weir__V1__BudgetDown down = WEIR__V1__BUDGET_DOWN__INIT;
+    Weir__V1__LeaseRecall r = WEIR__V1__LEASE_RECALL__INIT, *list[] = {&r};
+
+    r.lease = (char *)lease;
+    down.recalls = list;
+    down.n_recalls = 1;
+    weir_holder_on_down(b->h, b->now, &down);
+}
+
 static void on_answer(void *arg, int rc, const struct weir_admit_failure *failure)
 {
     struct call *c = arg;
@@ -289,22 +300,41 @@ static void past_its_use_by_a_lease_takes_no_new_holds_but_settles(void **state)
 static void a_recall_gives_back_only_what_is_idle(void **state)
 {
     struct bench *b = *state;
-    Weir__V1__BudgetDown down = WEIR__V1__BUDGET_DOWN__INIT;
-    Weir__V1__LeaseRecall r = WEIR__V1__LEASE_RECALL__INIT, *list[] = {&r};
     struct call c;
 
     (void)admit(b, &c, 100);
     grant(b, "led-1", 500, -1);
-    r.lease = (char *)"led-1";
-    down.recalls = list;
-    down.n_recalls = 1;
     b->reports = 0;
-    weir_holder_on_down(b->h, b->now, &down);
+    recall(b, "led-1");
     assert_int_equal(b->reports, 1);
     assert_int_equal(b->returned, 400);
-    weir_holder_on_down(b->h, b->now, &down);
+    recall(b, "led-1");
     assert_int_equal(b->reports, 2);
     assert_int_equal(b->returned, 400);
+}
+
+static void what_a_recall_took_is_not_asked_back_at_once(void **state)
+{
+    static const struct weir_budget_conf other = {
+        .id = "default/other", .unit = WEIR_UNIT_TOKENS, .mode = WEIR_MODE_HARD, .limit = 1000};
+    struct weir_admit_part parts[] = {{.budget = &other, .scope = WEIR_STR(""), .amount = 100},
+                                      {.budget = &TEAM_CONF, .scope = WEIR_STR(""), .amount = 100}};
+    struct bench *b = *state;
+    struct call both = {0}, next;
+
+    assert_int_equal(
+        weir_holder_admit(b->h, b->now, parts, 2, on_answer, &both, &both.adm, &both.failure),
+        WEIR_EWAIT);
+    assert_int_equal(b->asks, 2);
+    grant(b, "led-1", 100, -1); /* the team's; the call still waits for the other budget */
+    recall(b, "led-1");
+    assert_int_equal(b->returned, 100);
+    assert_int_equal(admit(b, &next, 10), WEIR_EWAIT);
+    assert_int_equal(b->asks, 2);
+    pass(b, 200);
+    assert_int_equal(b->asks, 3);
+    weir_holder_cancel(b->h, &next.adm);
+    weir_holder_cancel(b->h, &both.adm);
 }
 
 static void spending_past_the_hold_counts_and_is_a_breach(void **state)
@@ -385,6 +415,7 @@ int main(void)
         CASE(a_late_grant_of_a_closed_lease_is_not_taken_up),
         CASE(past_its_use_by_a_lease_takes_no_new_holds_but_settles),
         CASE(a_recall_gives_back_only_what_is_idle),
+        CASE(what_a_recall_took_is_not_asked_back_at_once),
         CASE(spending_past_the_hold_counts_and_is_a_breach),
         CASE(b_06_the_age_of_decisions_is_bounded_and_exported),
         CASE(a_drained_holder_has_nothing_left),
