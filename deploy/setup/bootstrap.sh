@@ -48,9 +48,11 @@ install_packages() {
   lacking="These Debian packages are missing and need root to install; run this as root or with sudo, or have somebody run:
   apt-get update && apt-get install --no-install-recommends ${missing[*]}"
   if [ "$(id -u)" = 0 ]; then as_root=()
-  elif ! command -v sudo >/dev/null; then die "you are $(id -un), not root, and there is no sudo. $lacking"
-  elif ! sudo apt-get --version >/dev/null; then die "you are $(id -un), not root, and sudo doesn't let you run apt-get. $lacking"
-  else as_root=(sudo)
+  else
+    command -v sudo >/dev/null || die "you are $(id -un), not root, and there is no sudo. $lacking"
+    say "Debian packages are missing; sudo may ask for your password to install them"
+    sudo apt-get --version >/dev/null || die "you are $(id -un), not root, and sudo doesn't let you run apt-get. $lacking"
+    as_root=(sudo)
   fi
   say "installing ${missing[*]}"
   # A fresh machine often updates itself when it starts: wait for it.
