@@ -148,7 +148,7 @@ static void put_key(struct writer *w, const char *key, bool first, bool hang, un
 static void put_map(struct writer *w, char *items, size_t n,
                     const ProtobufCMessageDescriptor *label, unsigned level)
 {
-    weir_buf_addz(w->out, w->json ? "{" : "");
+    weir_buf_addz(w->out, w->json ? "{" : n == 0 ? " {}" : "");
     for (size_t i = 0; i < n; i++) {
         const char *m = ((char **)items)[i];
 
@@ -157,7 +157,8 @@ static void put_map(struct writer *w, char *items, size_t n,
         put_text(w, weir_str_of(*(char *const *)(m + label->fields[1].offset)));
     }
     if (w->json) {
-        newline(w, level - 1);
+        if (n > 0)
+            newline(w, level - 1);
         weir_buf_addz(w->out, "}");
     }
 }
@@ -165,7 +166,7 @@ static void put_map(struct writer *w, char *items, size_t n,
 static void put_list(struct writer *w, char *items, size_t n, const ProtobufCFieldDescriptor *f,
                      const struct weir_schema_field *r, unsigned level)
 {
-    weir_buf_addz(w->out, w->json ? "[" : "");
+    weir_buf_addz(w->out, w->json ? "[" : n == 0 ? " []" : "");
     for (size_t i = 0; i < n; i++) {
         char *p = items + i * element_size(f);
 
@@ -178,7 +179,8 @@ static void put_list(struct writer *w, char *items, size_t n, const ProtobufCFie
             put_scalar(w, f, r, p);
     }
     if (w->json) {
-        newline(w, level - 1);
+        if (n > 0)
+            newline(w, level - 1);
         weir_buf_addz(w->out, "]");
     }
 }
@@ -194,6 +196,14 @@ static bool is_present(const ProtobufCMessage *m, const ProtobufCFieldDescriptor
     return *(const protobuf_c_boolean *)((const char *)m + f->quantifier_offset);
 }
 
+/* An empty list is as good as none, except where the reader insists on one. */
+static bool is_written(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f,
+                       const struct weir_schema_field *r)
+{
+    return is_present(m, f) ||
+           (f->label == PROTOBUF_C_LABEL_REPEATED && (r->flags & WEIR_SCHEMA_REQUIRED));
+}
+
 /* level is that of the message's fields. */
 static void put_message(struct writer *w, const ProtobufCMessage *m, unsigned level, bool in_list)
 {
@@ -207,7 +217,7 @@ static void put_message(struct writer *w, const ProtobufCMessage *m, unsigned le
         char *p = (char *)m + f->offset;
         size_t n;
 
-        if (!is_present(m, f))
+        if (!is_written(m, f, &s->fields[i]))
             continue;
         put_key(w, f->name, first, in_list, level);
         first = false;

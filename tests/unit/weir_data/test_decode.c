@@ -256,6 +256,24 @@ static void render_and_decode_are_inverse(void **state)
     weir_arena_destroy(a.arena);
 }
 
+static void a_required_list_is_written_also_when_empty(void **state)
+{
+    struct decoded a =
+        decode("a.yaml", HEAD "kind: PriceList\nmetadata: {name: l}\nspec: {prices: []}\n");
+    struct weir_buf b;
+
+    (void)state;
+    assert_int_equal(a.rc, WEIR_OK);
+    weir_buf_init(&b, 1 << 16);
+    assert_int_equal(weir_render_yaml(a.file.objects[0].message, &b), WEIR_OK);
+    assert_non_null(memmem(b.p, b.n, "\n  prices: []\n", 14));
+    weir_buf_clear(&b);
+    assert_int_equal(weir_render_json(a.file.objects[0].message, 0, &b), WEIR_OK);
+    assert_non_null(memmem(b.p, b.n, "\"prices\":[]}", 12));
+    weir_buf_fini(&b);
+    weir_arena_destroy(a.arena);
+}
+
 /* YAML takes some of these for line breaks and refuses others, unless they are written as escapes.
  */
 static void hidden_controls_survive_being_rendered(void **state)
@@ -369,6 +387,7 @@ int main(void)
         cmocka_unit_test(all_documents_are_read_and_all_errors_reported),
         cmocka_unit_test(what_kubectl_prints_is_read),
         cmocka_unit_test(render_and_decode_are_inverse),
+        cmocka_unit_test(a_required_list_is_written_also_when_empty),
         cmocka_unit_test(hidden_controls_survive_being_rendered),
         cmocka_unit_test(yaml_is_rendered_for_people),
         cmocka_unit_test(the_order_of_labels_changes_no_version),
