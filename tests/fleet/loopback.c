@@ -573,7 +573,7 @@ static void a_proxy_that_does_not_read_is_closed_and_disturbs_nobody(void **stat
                                                   .on_message = deaf_message,
                                                   .on_close = deaf_close};
     struct rig *r = *state;
-    struct weir_stream_options o = {.unix_path = r->socket, .slow_ms = 200, .queue_bytes = 65536};
+    struct weir_stream_options o = {.unix_path = r->socket, .slow_ms = 2000, .queue_bytes = 65536};
     struct weir_grpc *g = weir_grpc_create(&r->loop);
     struct weir_grpc_channel *c;
     struct weir_grpc_stream *s;
@@ -597,7 +597,7 @@ static void a_proxy_that_does_not_read_is_closed_and_disturbs_nobody(void **stat
     start_client(r);
     UNTIL(r, r->in_sync);
     assert_int_equal(r->resources, 100);
-    UNTIL(r, (weir_fleet_free(f), f = weir_fleet_snapshot(r->server), f->closed_slow == 1));
+    UNTIL(r, (weir_fleet_free(f), f = weir_fleet_snapshot(r->server), f->closed_slow > 0));
     weir_fleet_free(f);
     assert_true(r->connected);
     weir_grpc_cancel(s, WEIR_GRPC_CANCELLED, "");
