@@ -97,6 +97,16 @@ static int by_key(const void *a, const void *b)
     return strcmp((*x)->key.p, (*y)->key.p);
 }
 
+/* Controls would be written as escapes, and YAML reads back no key of more than 1,024 characters.
+ */
+static bool is_name(struct weir_str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
+            return false;
+    return s.n > 0 && s.n <= 256;
+}
+
 /* A mapping into a list of Label, sorted, so that the order in a file changes no version. */
 static void decode_map(struct weir__decode *d, const struct weir_data_node *n,
                        const ProtobufCFieldDescriptor *f, const struct weir_schema_field *rules,
@@ -127,8 +137,8 @@ static void decode_map(struct weir__decode *d, const struct weir_data_node *n,
 
         if (i > 0 && strcmp(sorted[i - 1]->key.p, c->key.p) == 0)
             fault = "is given twice: remove one";
-        else if (c->key.n == 0 || c->key.n > 256 || memchr(c->key.p, 0, c->key.n))
-            fault = "must have a name of 1 to 256 bytes";
+        else if (!is_name(c->key))
+            fault = "must have a name of 1 to 256 bytes without control characters";
         else
             fault = weir__format_fault(rules->format, c->key);
         if (fault)
