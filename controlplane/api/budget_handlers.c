@@ -161,6 +161,47 @@ void weir__api_budget_history(struct weir_api_ctx *c)
     weir_jw_end_object(w);
 }
 
+enum { MAX_BUDGET_SERIES = 500 };
+
+/* One sample for each budget: counters come sorted by budget, so its scopes stand together. */
+static void write_family(struct weir_buf *out, const struct found *f, const char *name,
+                         const char *help, size_t member)
+{
+    size_t series = 0;
+
+    weir_buf_addf(out, "# HELP %s %s\n# TYPE %s gauge\n", name, help, name);
+    for (size_t i = 0; i < f->n && series < MAX_BUDGET_SERIES; series++) {
+        const struct weir_ledger_counter *first = &f->counters[i];
+        int64_t sum = 0;
+
+        for (; i < f->n && strcmp(f->counters[i].budget, first->budget) == 0; i++)
+            sum += *(const int64_t *)((const char *)&f->counters[i] + member);
+        weir_buf_addf(out, "%s{budget=\"%s\",unit=\"%s\"} %lld\n", name, first->budget,
+                      first->unit == WEIR_UNIT_NANO_USD ? "nano_usd" : unit_name(first->unit),
+                      (long long)sum);
+    }
+}
+
+void weir__api_budget_metrics(struct weir_api_ctx *c, struct weir_buf *out)
+{
+    const char *path = c->api->backend.ledger_path;
+    struct weir_ledger_reader *r = NULL;
+    struct found f = {0};
+
+    if (!path || weir_ledger_reader_open(path, &r))
+        return;
+    if (weir_ledger_read_counters(r, weir_wall_ms(), WEIR_STR_NULL, MAX_COUNTERS, c->arena,
+                                  &f.counters, &f.n) == WEIR_OK) {
+        write_family(out, &f, "weir_budget_limit", "Limit of a budget, all its counters together.",
+                     offsetof(struct weir_ledger_counter, limit));
+        write_family(out, &f, "weir_budget_settled", "Spent in the present window.",
+                     offsetof(struct weir_ledger_counter, settled));
+        write_family(out, &f, "weir_budget_committed", "Lent to proxies and not given back.",
+                     offsetof(struct weir_ledger_counter, committed));
+    }
+    weir_ledger_reader_close(r);
+}
+
 struct release {
     uv_sem_t done;
     int rc;

@@ -63,12 +63,16 @@ void weir__api_metrics(struct weir_api_ctx *c)
     weir__api_ok(c);
     c->content_type = "text/plain; version=0.0.4; charset=utf-8";
     weir_buf_addf(&c->out,
+                  "# HELP weir_build_info 1, with the version as a label.\n"
+                  "# TYPE weir_build_info gauge\nweir_build_info{version=\"%s\"} 1\n"
                   "# HELP weir_control_start_time_seconds When the control plane started.\n"
                   "# TYPE weir_control_start_time_seconds gauge\n"
                   "weir_control_start_time_seconds %lld.%03lld\n",
-                  (long long)(c->api->started_ms / 1000), (long long)(c->api->started_ms % 1000));
+                  b->version, (long long)(c->api->started_ms / 1000),
+                  (long long)(c->api->started_ms % 1000));
     if (b->metrics)
         b->metrics(b->arg, &c->out);
+    weir__api_budget_metrics(c, &c->out);
 }
 
 void weir__api_asset(struct weir_api_ctx *c)

@@ -215,6 +215,7 @@ static void enqueue(struct weir_holder *h, struct weir_admission *a, bool in_fro
     *(next ? &next->prev : &c->last) = a;
     c->waiting_sum += a->queued;
     h->count.waiting++;
+    h->count.waited++;
 }
 
 static void dequeue(struct weir_holder *h, struct weir_admission *a)

@@ -98,8 +98,15 @@ struct weir_holder_options {
 
 /* Values since the start, for metrics; the last ones are gauges. */
 struct weir_holder_counters {
-    uint64_t admitted, refused, timeouts, asks, breaches, denied_partition, journal_errors;
+    uint64_t admitted, refused, timeouts, asks, waited, breaches, denied_partition, journal_errors;
     int64_t open_holds, waiting, leases, decision_age_ms; /* since the ledger was last heard */
+};
+
+/* The open leases of one budget, all scopes together. */
+struct weir_lease_total {
+    struct weir_str budget; /* "namespace/name"; absent: of all budgets past the bound */
+    enum weir_unit unit;
+    int64_t granted, settled, held; /* granted less what was given back */
 };
 
 /* Reads the journal of an earlier start, if there is one (blocking file I/O: call it at start).
@@ -152,5 +159,12 @@ int64_t weir_holder_remaining(struct weir_holder *h, struct weir_str budget, str
 
 void weir_holder_count(const struct weir_holder *h, int64_t now_ms,
                        struct weir_holder_counters *out);
+
+enum { WEIR_LEASE_TOTALS_MAX = 256 };
+
+/* Sums the leases held here by budget and unit, for metrics. Budgets past the bound are one entry
+ * per unit. The names are the holder's, until its next call. */
+size_t weir_holder_totals(const struct weir_holder *h,
+                          struct weir_lease_total out[WEIR_LEASE_TOTALS_MAX]);
 
 #endif

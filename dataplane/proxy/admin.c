@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "dataplane/proxy/hub_internal.h"
 
@@ -40,33 +39,6 @@ static void add_state(const struct weir_hub *h, struct weir_buf *b)
                   h->control_connected ? "true" : "false");
 }
 
-static void write_hub_numbers(struct weir_hub *h, struct weir_buf *b)
-{
-    struct weir_spool_stats spool;
-    struct weir_sink_stats sink;
-    struct weir_metric_label revision = {"revision", WEIR_STR("")};
-
-    weir_spool_get_stats(h->spool, &spool);
-    weir_sink_get_stats(h->sink, &sink);
-    if (h->policy) {
-        revision.value = weir_policy_revision(h->policy);
-        weir_metrics_hub_family(b, WEIR_HUB_POLICY);
-        weir_metrics_hub_sample(b, WEIR_HUB_POLICY, &revision, 1, 1);
-        weir_metrics_hub_value(b, WEIR_HUB_POLICY_AGE,
-                               (weir_mono_ms() - weir_policy_compiled_ms(h->policy)) / 1000);
-    }
-    weir_metrics_hub_value(b, WEIR_HUB_POLICY_REFUSED, (int64_t)h->policies_rejected);
-    weir_metrics_hub_value(b, WEIR_HUB_CONTROL_UP, h->control_connected);
-    weir_metrics_hub_value(b, WEIR_HUB_SPOOL_BYTES, spool.bytes);
-    weir_metrics_hub_value(b, WEIR_HUB_SPOOL_RECORDS, (int64_t)spool.appended);
-    weir_metrics_hub_value(b, WEIR_HUB_SPOOL_ACKED, (int64_t)spool.acknowledged);
-    weir_metrics_hub_value(b, WEIR_HUB_SPOOL_REFUSED, (int64_t)spool.refused);
-    weir_metrics_hub_value(b, WEIR_HUB_SPOOL_DAMAGED, (int64_t)spool.damaged);
-    weir_metrics_hub_value(b, WEIR_HUB_LOG_DROPPED, (int64_t)sink.log_dropped);
-    weir_metrics_hub_value(b, WEIR_HUB_SPANS_SENT, (int64_t)sink.spans_sent);
-    weir_metrics_hub_value(b, WEIR_HUB_SPANS_DROPPED, (int64_t)sink.spans_dropped);
-}
-
 static void answer_metrics(struct weir_hub *h, struct weir_http_req *req, struct weir_buf *b)
 {
     struct weir_metrics *metrics[WEIR_HUB_MAX_WORKERS];
@@ -74,8 +46,7 @@ static void answer_metrics(struct weir_hub *h, struct weir_http_req *req, struct
     for (unsigned i = 0; i < h->worker_count; i++)
         metrics[i] = h->workers[i]->metrics;
     weir_metrics_write(metrics, h->worker_count, b);
-    if (h->spool)
-        write_hub_numbers(h, b);
+    weir_hub_write_numbers(h, b);
     weir_http_respond(req, 200, &text, 1, weir_buf_str(b));
 }
 

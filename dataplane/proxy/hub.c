@@ -472,6 +472,7 @@ int weir_hub_run(const struct weir_proxy_options *o)
              o->workers == 1 ? "" : "s");
     uv_run(&h->loop, UV_RUN_DEFAULT);
     weir_hub_forget_policy(h);
+    weir_hub_forget_leases(h);
     if (uv_loop_close(&h->loop))
         WEIR_LOG(WEIR_LOG_WARN, "proxy", "the hub left handles open");
     rc = h->exit_status;

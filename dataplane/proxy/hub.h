@@ -8,6 +8,7 @@
 #include "base/str.h"
 
 struct weir_hub;
+struct weir_lease_total;
 struct weir_mailbox;
 struct weir_proxy_options;
 struct weir_sink;
@@ -20,6 +21,9 @@ int weir_hub_run(const struct weir_proxy_options *o);
 
 /* A packed BudgetUp for the ledger; the bytes are copied. WEIR_ELIMIT: the hub is behind. */
 WEIR_NODISCARD int weir_hub_budget_up(struct weir_hub *h, struct weir_str packed);
+/* What the worker's leases are now, for metrics; replaces what it told before. Copied. */
+void weir_hub_lease_totals(struct weir_hub *h, struct weir_worker *w,
+                           const struct weir_lease_total *totals, size_t n);
 /* The worker has no calls left and its leases are given back, or its time is over. */
 void weir_hub_worker_drained(struct weir_hub *h, struct weir_worker *w);
 void weir_hub_worker_ended(struct weir_hub *h, struct weir_worker *w);

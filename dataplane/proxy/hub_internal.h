@@ -42,6 +42,7 @@ struct weir_hub {
 
     struct weir_worker *workers[WEIR_HUB_MAX_WORKERS];
     bool open[WEIR_HUB_MAX_WORKERS]; /* takes messages */
+    struct weir_hub_leases *leases[WEIR_HUB_MAX_WORKERS]; /* as told last; NULL: none */
     unsigned worker_count, ended;
     uint64_t calls_seen;   /* at the last look, to see whether anything happens */
     unsigned idle_seconds; /* without a call */
@@ -56,6 +57,10 @@ void weir_hub_refresh_credentials(struct weir_hub *h);
 void weir_hub_forget_policy(struct weir_hub *h);
 /* Does every worker have a policy? */
 bool weir_hub_is_ready(const struct weir_hub *h);
+
+/* hub_numbers.c: what the admin port tells of the hub itself, and of all workers' leases. */
+void weir_hub_write_numbers(struct weir_hub *h, struct weir_buf *b);
+void weir_hub_forget_leases(struct weir_hub *h);
 
 /* admin.c: health, readiness and metrics. WEIR_EINVAL, WEIR_EIO: logged. */
 WEIR_NODISCARD int weir_admin_start(struct weir_hub *h);

@@ -16,6 +16,7 @@
 
 enum {
     TICK_MS = 200,
+    TICKS_A_SECOND = 1000 / TICK_MS,
     MAILBOX_MAX = 65536,
     ARENA_CACHE_BLOCKS = 128,
     AUTH_FAILURES_A_SECOND = 50,
@@ -242,6 +243,17 @@ static void update_budget_gauges(struct weir_worker *w, int64_t now)
     weir_metrics_set(w->metrics, WEIR_METRIC_LEASES, c.leases);
     weir_metrics_set(w->metrics, WEIR_METRIC_DECISION_AGE, c.decision_age_ms);
     weir_metrics_set(w->metrics, WEIR_METRIC_BREACHES, (int64_t)c.breaches);
+    weir_metrics_set(w->metrics, WEIR_METRIC_HOLDS_WAITED, (int64_t)c.waited);
+}
+
+static void tell_leases(struct weir_worker *w)
+{
+    struct weir_lease_total totals[WEIR_LEASE_TOTALS_MAX];
+    size_t n = weir_holder_totals(w->holder, totals);
+
+    if (n || w->told_leases)
+        weir_hub_lease_totals(w->hub, w, totals, n);
+    w->told_leases = n > 0;
 }
 
 static void on_tick(uv_timer_t *t)
@@ -254,6 +266,8 @@ static void on_tick(uv_timer_t *t)
     weir_holder_tick(w->holder, now);
     update_gauges(w);
     update_budget_gauges(w, now);
+    if (++w->ticks % TICKS_A_SECOND == 0)
+        tell_leases(w);
     if (!w->server_drained || w->told_drained)
         return;
     /* Without a ledger to confirm, the journal tells the next start what is open. */

@@ -36,6 +36,8 @@ struct weir_worker {
     struct weir_http_server *server;
     struct weir_http_client *client;
     struct weir_holder *holder;
+    unsigned ticks;
+    bool told_leases; /* the hub knows of some */
     uv_timer_t tick;
     struct weir_prng prng;
 

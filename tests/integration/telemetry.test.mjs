@@ -2,9 +2,11 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import http from "node:http";
+import path from "node:path";
 import { once } from "node:events";
 import { test } from "node:test";
 import { chat, budget, records, setting, spend, until } from "./lib/setup.mjs";
+import { root } from "./lib/weir.mjs";
 
 const outcome = (p) => p.then(() => 200, (e) => e.status);
 const accessLines = (weir) => fs.readFileSync(weir.proxies[0].accessLog, "utf8").split("\n").filter(Boolean).map((l) => JSON.parse(l));
@@ -156,9 +158,31 @@ test("metrics: valid exposition, few labels, numbers that agree with the provide
   }
   assert.equal(sum(/^weir_control_connected/), 1);
   assert.ok(!/weir_sk|tester-key|req_/.test([...samples.keys()].join()), "no key and no id is a label");
-  const control = await (await fetch(`http://127.0.0.1:${weir.apiPort}/metrics`, { headers: { authorization: `Bearer ${weir.token}` } })).text();
-  exposition(control);
+  const fleet = await until(async () => {
+    const m = exposition(await (await fetch(`http://127.0.0.1:${weir.apiPort}/metrics`, { headers: { authorization: `Bearer ${weir.token}` } })).text());
+    return BigInt(m.samples.get('weir_budget_settled{budget="default/money",unit="nano_usd"}') ?? 0) === mock.bill && m;
+  }, "the bill in the fleet's metrics");
+  assert.equal(fleet.samples.get('weir_budget_limit{budget="default/money",unit="nano_usd"}'), 5e9);
+  assert.ok([...fleet.samples.keys()].some((k) => /^weir_build_info\{version="\d/.test(k)));
   assert.equal((await fetch(`http://127.0.0.1:${weir.apiPort}/metrics`)).status, 401);
+});
+
+test("every metric that is declared is written, leases by budget among them", async (t) => {
+  const { weir, openai, mock } = await setting(t, { budgets: budget("money", "{usd: 5}") + budget("calls", "{requests: 10}") });
+  await openai.chat.completions.create(chat());
+  const declared = fs.readFileSync(path.join(root, "dataplane/telemetry/metrics.def"), "utf8").match(/"((weir|gen_ai)_\w+)"/g).map((q) => q.slice(1, -1));
+  assert.ok(declared.length > 40);
+  const lease = (kind, name, unit) => `weir_budget_lease_${kind}{budget="default/${name}",unit="${unit}"}`;
+  const { types, samples } = await until(async () => {
+    const m = exposition(await weir.metrics());
+    return m.samples.get(lease("settled", "calls", "requests")) === 1 && m;
+  }, "the settled call in the metrics");
+  for (const name of declared) assert.ok(types.has(name), `${name} is declared but not written`);
+  assert.equal(BigInt(samples.get(lease("settled", "money", "nano_usd"))), mock.bill);
+  assert.ok(samples.get(lease("granted", "money", "nano_usd")) >= Number(mock.bill));
+  assert.equal(samples.get(lease("held", "money", "nano_usd")), 0);
+  assert.ok(samples.get("weir_holds_waited_total") >= 1, "the first call had to wait for a lease");
+  assert.ok([...samples.keys()].some((k) => /^weir_build_info\{version="\d/.test(k)));
 });
 
 test("spans arrive at a collector that first says no, each once, with the caller's trace and the record's numbers", async (t) => {

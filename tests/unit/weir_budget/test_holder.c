@@ -400,6 +400,71 @@ static void senseless_messages_are_ignored(void **state)
     assert_int_equal(c.resumed, 0);
 }
 
+static void leases_are_summed_by_budget_and_unit(void **state)
+{
+    struct bench *b = *state;
+    struct weir_lease_total totals[WEIR_LEASE_TOTALS_MAX];
+    struct call a, c;
+
+    assert_int_equal(weir_holder_totals(b->h, totals), 0);
+    (void)admit(b, &a, 100);
+    grant(b, "led-1", 300, -1);
+    (void)admit(b, &c, 50);
+    settle(b, &a, 60);
+    assert_int_equal(weir_holder_totals(b->h, totals), 1);
+    assert_true(weir_str_is(totals[0].budget, TEAM));
+    assert_int_equal(totals[0].unit, WEIR_UNIT_TOKENS);
+    assert_int_equal(totals[0].granted, 300);
+    assert_int_equal(totals[0].settled, 60);
+    assert_int_equal(totals[0].held, 50);
+    settle(b, &c, 50);
+}
+
+static void budgets_past_the_bound_are_summed_as_one(void **state)
+{
+    enum { BUDGETS = 400 };
+    struct bench *b = *state;
+    struct weir_lease_total totals[WEIR_LEASE_TOTALS_MAX];
+    struct call *calls = calloc(BUDGETS, sizeof *calls);
+    int64_t granted = 0;
+    size_t n;
+
+    for (int i = 0; i < BUDGETS; i++) {
+        struct weir_budget_conf conf = TEAM_CONF;
+        struct weir_admit_part part = {.budget = &conf, .scope = WEIR_STR(""), .amount = 1};
+        Weir__V1__BudgetDown down = WEIR__V1__BUDGET_DOWN__INIT;
+        Weir__V1__LeaseGrant g = WEIR__V1__LEASE_GRANT__INIT, *list[] = {&g};
+        char id[32], lease[32];
+
+        snprintf(id, sizeof id, "default/b%d", i);
+        snprintf(lease, sizeof lease, "led-%d", i + 1);
+        conf.id = id;
+        (void)!weir_holder_admit(b->h, b->now, &part, 1, on_answer, &calls[i], &calls[i].adm,
+                                 &calls[i].failure);
+        g = (Weir__V1__LeaseGrant){.base = g.base,
+                                   .lease = lease,
+                                   .budget = id,
+                                   .scope = (char *)"",
+                                   .has_seq = true,
+                                   .seq = b->seq,
+                                   .has_granted = true,
+                                   .granted = 10};
+        down.grants = list;
+        down.n_grants = 1;
+        weir_holder_on_down(b->h, b->now, &down);
+        assert_int_equal(calls[i].resumed, 1);
+    }
+    n = weir_holder_totals(b->h, totals);
+    assert_in_range(n, 2, WEIR_LEASE_TOTALS_MAX);
+    assert_null(totals[n - 1].budget.p);
+    for (size_t i = 0; i < n; i++)
+        granted += totals[i].granted;
+    assert_int_equal(granted, 10 * BUDGETS);
+    for (int i = 0; i < BUDGETS; i++)
+        weir_holder_release(b->h, b->now, &calls[i].adm);
+    free(calls);
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -420,6 +485,8 @@ int main(void)
         CASE(b_06_the_age_of_decisions_is_bounded_and_exported),
         CASE(a_drained_holder_has_nothing_left),
         CASE(senseless_messages_are_ignored),
+        CASE(leases_are_summed_by_budget_and_unit),
+        CASE(budgets_past_the_bound_are_summed_as_one),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -169,8 +169,8 @@ static void the_hub_writes_families_of_its_own(void **state)
 
     (void)state;
     weir_buf_init(&b, 1 << 16);
-    weir_metrics_hub_family(&b, WEIR_HUB_BUDGET_HELD);
-    weir_metrics_hub_sample(&b, WEIR_HUB_BUDGET_HELD, labels, 2, 12);
+    weir_metrics_hub_family(&b, WEIR_HUB_LEASE_HELD);
+    weir_metrics_hub_sample(&b, WEIR_HUB_LEASE_HELD, labels, 2, 12);
     weir_metrics_hub_value(&b, WEIR_HUB_SPOOL_BYTES, 77);
     assert_int_equal(weir_buf_add(&b, "", 1), WEIR_OK);
     check(b.p);
