@@ -41,6 +41,7 @@ static void write_proxy(struct weir_jw *w, const struct weir_fleet_proxy *p)
         weir_jw_end_object(w);
     }
     weir_jw_end_array(w);
+    weir_jw_z(w, "problem", p->problem);
     weir_jw_i64(w, "inFlight", (int64_t)p->in_flight);
     weir_jw_i64(w, "calls", (int64_t)p->calls);
     weir_jw_i64(w, "residentBytes", (int64_t)p->resident_bytes);

@@ -227,6 +227,14 @@ static void add_proxy(struct weir_cli_table *t, yyjson_val *p)
                {weir__cli_text(cli, p, "build"), 0}});
 }
 
+static void print_problem(struct weir_cli *cli, yyjson_val *p)
+{
+    const char *problem = weir__cli_text(cli, p, "problem");
+
+    if (*problem)
+        fprintf(cli->out, "%s: %s\n", weir__cli_text(cli, p, "node"), problem);
+}
+
 static int show_fleet(struct weir_cli *cli)
 {
     static const char *const names[] = {"PROXY",      "NAMESPACE", "POLICY",  "REVISION", "SEEN",
@@ -242,6 +250,7 @@ static int show_fleet(struct weir_cli *cli)
         weir__cli_table_init(&t, cli, names, 9);
         yyjson_arr_foreach(yyjson_obj_get(root, "proxies"), i, max, p) add_proxy(&t, p);
         weir__cli_table_print(&t);
+        yyjson_arr_foreach(yyjson_obj_get(root, "proxies"), i, max, p) print_problem(cli, p);
     }
     yyjson_doc_free(doc);
     return code;

@@ -14,7 +14,7 @@ function row(p, now) {
   const [kind, text, title] = STATES[p.connected ? p.state : "gone"] || STATES.pending;
   return h("tr", { key: p.node + p.incarnation },
     h("th", { scope: "row" }, p.node, h("span", { class: "sub" }, p.namespace)),
-    h("td", { class: "wrap" }, pill(kind, text, title), (p.errors || []).map((e, i) => h("span", { class: "sub error", key: i }, `${e.kind}/${e.name}: ${e.path ? e.path + ": " : ""}${e.reason}`))),
+    h("td", { class: "wrap" }, pill(kind, text, title), (p.errors || []).map((e, i) => h("span", { class: "sub error", key: i }, `${e.kind}/${e.name}: ${e.path ? e.path + ": " : ""}${e.reason}`)), p.problem ? h("span", { class: "sub error" }, p.problem) : null),
     h("td", {}, h("code", { title: p.revision }, (p.revision || "none").slice(0, 10)), p.connected && p.revision !== p.targetRevision ? h("span", { class: "sub" }, "behind") : null),
     h("td", {}, when(p.lastSeenMs, now)),
     h("td", {}, when(p.connectedMs, now)),

@@ -27,6 +27,7 @@ static void free_record(struct weir_stream *s, struct weir__stream_record *r)
 {
     HASH_DEL(s->records, r);
     free_errors(r);
+    free(r->status.problem);
     free(r->key);
     free(r->ns);
     free(r->node);
@@ -75,6 +76,19 @@ void weir__stream_record_nack(struct weir__stream_record *r, const Weir__V1__Con
         r->errors[r->error_count++] = (struct weir__stream_error){
             copy_text(e->type), copy_text(e->name), copy_text(e->path), copy_text(e->reason)};
     }
+}
+
+void weir__stream_record_status(struct weir__stream_record *r, const Weir__V1__ConfigStatus *s)
+{
+    free(r->status.problem);
+    weir__v1__config_status__init(&r->status);
+    r->status.inflight = s->inflight;
+    r->status.calls = s->calls;
+    r->status.residentbytes = s->residentbytes;
+    r->status.spoolbytes = s->spoolbytes;
+    r->status.cpumicros = s->cpumicros;
+    if (s->problem)
+        r->status.problem = copy_text(s->problem);
 }
 
 void weir__stream_prune(struct weir_stream *s, bool all)
@@ -139,6 +153,7 @@ static void copy_proxy(struct weir_stream *s, struct weir_arena *a,
         .resident_bytes = r->status.residentbytes,
         .spool_bytes = r->status.spoolbytes,
         .cpu_micros = r->status.cpumicros,
+        .problem = copy(a, r->status.problem),
     };
 }
 

@@ -24,6 +24,7 @@ struct weir_fleet_proxy {
     const struct weir_fleet_error *errors; /* of that NACK */
     size_t error_count;
     uint64_t in_flight, calls, resident_bytes, spool_bytes, cpu_micros; /* its last status */
+    const char *problem; /* what an operator should look at; "" for none */
 };
 
 /* How proxies took one resource of the policy now in force. */

@@ -48,7 +48,7 @@ struct weir__stream_record {
     char acked_revision[72], nacked_revision[72];
     struct weir__stream_error errors[WEIR__STREAM_ERRORS];
     size_t error_count;
-    Weir__V1__ConfigStatus status;
+    Weir__V1__ConfigStatus status; /* its problem is the record's own copy */
 };
 
 /* One Config stream. */
@@ -146,6 +146,7 @@ void weir__stream_goodbye(struct weir__stream_session *x, const char *reason, in
 struct weir__stream_record *weir__stream_record_of(struct weir_stream *s,
                                                    struct weir__stream_session *x);
 void weir__stream_record_nack(struct weir__stream_record *r, const Weir__V1__ConfigNack *n);
+void weir__stream_record_status(struct weir__stream_record *r, const Weir__V1__ConfigStatus *s);
 void weir__stream_prune(struct weir_stream *s, bool all);
 
 #endif

@@ -201,14 +201,8 @@ static void on_message(void *arg, struct weir_grpc_stream *stream, ProtobufCMess
             on_ack(x, up->ack);
         if (up->nack)
             on_nack(x, up->nack);
-        if (up->status) {
-            weir__v1__config_status__init(&x->record->status);
-            x->record->status.inflight = up->status->inflight;
-            x->record->status.calls = up->status->calls;
-            x->record->status.residentbytes = up->status->residentbytes;
-            x->record->status.spoolbytes = up->status->spoolbytes;
-            x->record->status.cpumicros = up->status->cpumicros;
-        }
+        if (up->status)
+            weir__stream_record_status(x->record, up->status);
     }
     protobuf_c_message_free_unpacked(m, NULL);
 }

@@ -36,6 +36,12 @@ struct weir_policy_bytes {
 void weir_control_error_add(struct weir_control_errors *errs, const char *type, const char *name,
                             const char *path, const char *reason);
 
+/* A list of a caller's own, which compiles again without a transaction. */
+struct weir_control_errors *weir_control_errors_create(void);
+void weir_control_errors_destroy(struct weir_control_errors *errs); /* NULL is fine */
+/* "Provider default/openai: spec.credential.file: no such file" of the first; "" when empty. */
+void weir_control_errors_first(const struct weir_control_errors *errs, char *out, size_t out_bytes);
+
 struct weir_control_callbacks {
     /* Compiles and swaps. WEIR_OK: in force from now on, and acknowledged. Anything else: the old
      * policy stays whole, and errs go back. */
@@ -72,6 +78,7 @@ struct weir_control_options {
 /* What the proxy reports every few seconds. */
 struct weir_control_numbers {
     uint64_t in_flight, calls, resident_bytes, spool_bytes, cpu_micros;
+    const char *problem; /* for an operator, borrowed until the next numbers; NULL: none */
 };
 
 struct weir_control_stats { /* since the start */

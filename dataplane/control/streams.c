@@ -34,6 +34,29 @@ static void free_errors(struct weir_control_errors *errs)
     free(errs->list);
 }
 
+struct weir_control_errors *weir_control_errors_create(void)
+{
+    return WEIR_NEW(struct weir_control_errors);
+}
+
+void weir_control_errors_destroy(struct weir_control_errors *errs)
+{
+    if (errs)
+        free_errors(errs);
+    free(errs);
+}
+
+void weir_control_errors_first(const struct weir_control_errors *errs, char *out, size_t out_bytes)
+{
+    const Weir__V1__ResourceError *e = errs->list;
+
+    if (errs->count == 0)
+        *out = 0;
+    else
+        snprintf(out, out_bytes, "%s %s: %s%s%s", e->type, e->name, e->path, *e->path ? ": " : "",
+                 e->reason);
+}
+
 static void send_up(struct weir_control_client *c, const Weir__V1__ConfigUp *up)
 {
     if (weir_grpc_send(c->config, &up->base) == WEIR_ELIMIT)
@@ -84,6 +107,7 @@ void weir__control_send_status(struct weir_control_client *c)
     s.residentbytes = c->numbers.resident_bytes;
     s.spoolbytes = c->numbers.spool_bytes;
     s.cpumicros = c->numbers.cpu_micros;
+    s.problem = (char *)(uintptr_t)c->numbers.problem;
     up.status = &s;
     send_up(c, &up);
 }

@@ -34,9 +34,14 @@ static void add_state(const struct weir_hub *h, struct weir_buf *b)
         weir_buf_add_json(b, weir_policy_revision(h->policy));
     else
         weir_buf_addz(b, "null");
-    weir_buf_addf(b, ",\"rejected\":%llu},\"control\":{\"connected\":%s}}\n",
+    weir_buf_addf(b, ",\"rejected\":%llu},\"control\":{\"connected\":%s}",
                   (unsigned long long)h->policies_rejected,
                   h->control_connected ? "true" : "false");
+    if (h->credentials.problem[0]) {
+        weir_buf_addz(b, ",\"problem\":");
+        weir_buf_add_json(b, weir_str_of(h->credentials.problem));
+    }
+    weir_buf_addz(b, "}\n");
 }
 
 static void answer_metrics(struct weir_hub *h, struct weir_http_req *req, struct weir_buf *b)

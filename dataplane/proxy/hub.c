@@ -217,6 +217,8 @@ static void report_numbers(struct weir_hub *h)
     struct weir_spool_stats spool;
     struct rusage usage;
 
+    if (h->credentials.problem[0])
+        n.problem = h->credentials.problem;
     weir_spool_get_stats(h->spool, &spool);
     n.spool_bytes = (uint64_t)spool.bytes;
     for (unsigned i = 0; i < h->worker_count; i++) {

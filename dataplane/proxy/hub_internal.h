@@ -34,7 +34,11 @@ struct weir_hub {
     const struct weir_policy *policy; /* in force; NULL: none yet */
     struct weir_policy_bytes *kept;   /* what it was compiled from, to read credentials again */
     uint64_t policies_rejected;
-    char *last_error; /* of the policy that was refused last; NULL: none */
+    struct weir_hub_credentials {
+        char problem[512]; /* why a changed file can't be used; "": all is well */
+        uint64_t tried;    /* the files' state at the last try */
+        int64_t pause_ms, retry_ms, log_ms; /* monotonic; no try and no line before */
+    } credentials;
 
     struct weir_spool *spool;
     struct weir_sink *sink;

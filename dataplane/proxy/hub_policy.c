@@ -2,6 +2,7 @@
  *
  * The bytes are kept (they hold secrets only in memory that is wiped) so that a credential file
  * that changes can be read again without the control plane. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "dataplane/proxy/hub_internal.h"
+
+enum { CREDENTIAL_RETRY_MS = 2000, CREDENTIAL_RETRY_MAX_MS = 60000 };
 
 static void free_bytes(struct weir_policy_bytes *b)
 {
@@ -75,24 +78,58 @@ int weir_hub_on_policy(void *hub, const struct weir_policy_bytes *b,
     swap(h, p);
     free_bytes(h->kept);
     h->kept = keep_bytes(b);
+    h->credentials.problem[0] = 0;
     WEIR_LOG(WEIR_LOG_INFO, "policy", "revision %s is in force (%zu resources%s)", b->revision,
              b->count, b->from_file ? ", from the state folder" : "");
     return WEIR_OK;
 }
 
+/* One line for one change; a file that keeps changing to something bad gets fewer and fewer. */
+static void credentials_failed(struct weir_hub_credentials *k, uint64_t state, const char *why)
+{
+    int64_t now = weir_mono_ms();
+    bool changed = !k->problem[0] || state != k->tried;
+
+    k->pause_ms = !k->problem[0]                          ? CREDENTIAL_RETRY_MS
+                  : k->pause_ms < CREDENTIAL_RETRY_MAX_MS ? 2 * k->pause_ms
+                                                          : k->pause_ms;
+    if (strcmp(why, k->problem) != 0 || (changed && now >= k->log_ms)) {
+        WEIR_LOG(WEIR_LOG_WARN, "policy",
+                 "%s: the file changed and can't be used; the content before stays in force", why);
+        k->log_ms = now + k->pause_ms;
+    }
+    snprintf(k->problem, sizeof k->problem, "%s", why);
+    k->retry_ms = now + k->pause_ms;
+    k->tried = state;
+}
+
 void weir_hub_refresh_credentials(struct weir_hub *h)
 {
+    struct weir_hub_credentials *k = &h->credentials;
+    struct weir_control_errors *errors;
     const struct weir_policy *p;
+    uint64_t state;
+    char why[sizeof k->problem];
 
-    if (!h->policy || !weir_policy_credentials_changed(h->policy))
+    if (!h->policy)
         return;
-    if (weir_policy_compile(h->kept, NULL, &p)) {
-        WEIR_LOG(WEIR_LOG_WARN, "policy",
-                 "a credential file changed and can't be used; the old content stays in force");
+    state = weir_policy_credentials_now(h->policy);
+    if (state == weir_policy_credentials_read(h->policy)) {
+        k->problem[0] = 0;
         return;
     }
-    swap(h, p);
-    WEIR_LOG(WEIR_LOG_INFO, "policy", "a credential file changed and was read again");
+    if (k->problem[0] && state == k->tried && weir_mono_ms() < k->retry_ms)
+        return;
+    errors = weir_control_errors_create();
+    if (weir_policy_compile(h->kept, errors, &p)) {
+        weir_control_errors_first(errors, why, sizeof why);
+        credentials_failed(k, state, why);
+    } else {
+        k->problem[0] = 0;
+        swap(h, p);
+        WEIR_LOG(WEIR_LOG_INFO, "policy", "a credential file changed and was read again");
+    }
+    weir_control_errors_destroy(errors);
 }
 
 void weir_hub_forget_policy(struct weir_hub *h)

@@ -130,7 +130,9 @@ bool weir_policy_selects(const Weir__V1__Selector *s, const struct weir_policy_a
 const struct weir_policy_model *weir_policy_model(const struct weir_policy_provider *p,
                                                   struct weir_str name);
 
-/* True when a credential file changed since compile: the hub then compiles the same bytes again. */
-bool weir_policy_credentials_changed(const struct weir_policy *p);
+/* What the credential files were like when they were read, and are now: when the two differ, the
+ * hub compiles the same bytes again. Blocking: hub thread. */
+uint64_t weir_policy_credentials_read(const struct weir_policy *p);
+uint64_t weir_policy_credentials_now(const struct weir_policy *p);
 
 #endif

@@ -438,16 +438,25 @@ const struct weir_policy_provider *weir_policy_provider(const struct weir_policy
     return n < p->provider_count ? &p->providers[n] : NULL;
 }
 
-bool weir_policy_credentials_changed(const struct weir_policy *p)
+static uint64_t add_state(uint64_t h, uint64_t state)
 {
-    for (size_t i = 0; i < p->file_count; i++) {
-        const struct weir_policy_file *f = &p->files[i];
-        struct stat st;
+    return weir_hash64((struct weir_str){(const char *)&state, sizeof state}, h);
+}
 
-        if (stat(f->path, &st) == 0 &&
-            (st.st_ino != f->inode || st.st_mtim.tv_sec != f->modified.tv_sec ||
-             st.st_mtim.tv_nsec != f->modified.tv_nsec))
-            return true;
-    }
-    return false;
+uint64_t weir_policy_credentials_read(const struct weir_policy *p)
+{
+    uint64_t h = 0;
+
+    for (size_t i = 0; i < p->file_count; i++)
+        h = add_state(h, p->files[i].state);
+    return h;
+}
+
+uint64_t weir_policy_credentials_now(const struct weir_policy *p)
+{
+    uint64_t h = 0;
+
+    for (size_t i = 0; i < p->file_count; i++)
+        h = add_state(h, weir__policy_file_state(p->files[i].path));
+    return h;
 }

@@ -4,16 +4,16 @@
 #define WEIR_PROXY_POLICY_INTERNAL_H
 
 #include <stdatomic.h>
-#include <time.h>
 
 #include "dataplane/proxy/policy.h"
 
-/* A credential file as it was when it was read. */
 struct weir_policy_file {
     const char *path;
-    struct timespec modified;
-    uint64_t inode;
+    uint64_t state; /* when it was read: weir__policy_file_state */
 };
+
+/* Tells one content or one set of rights from the next; 0: there is no such file. */
+uint64_t weir__policy_file_state(const char *path);
 
 struct weir_policy {
     atomic_int refs;

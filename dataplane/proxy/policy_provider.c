@@ -28,19 +28,30 @@ static struct weir_str keep_secret(struct weir_policy_compile *c, struct weir_st
     return weir_arena_copy(c->p->arena, raw);
 }
 
+uint64_t weir__policy_file_state(const char *path)
+{
+    struct stat st;
+    int64_t parts[6];
+
+    if (stat(path, &st))
+        return 0;
+    parts[0] = (int64_t)st.st_ino;
+    parts[1] = (int64_t)st.st_size;
+    parts[2] = st.st_mtim.tv_sec;
+    parts[3] = st.st_mtim.tv_nsec;
+    parts[4] = st.st_ctim.tv_sec; /* rights may be mended without a new content */
+    parts[5] = st.st_ctim.tv_nsec;
+    return weir_hash64((struct weir_str){(const char *)parts, sizeof parts}, 1) | 1;
+}
+
 static struct weir_str read_secret_file(struct weir_policy_compile *c, const char *path)
 {
     struct weir_policy_file *f = &c->p->files[c->p->file_count++];
     struct weir_str secret = WEIR_STR_NULL;
     struct weir_buf content;
-    struct stat st;
     int rc;
 
-    *f = (struct weir_policy_file){.path = path};
-    if (stat(path, &st) == 0) {
-        f->modified = st.st_mtim;
-        f->inode = st.st_ino;
-    }
+    *f = (struct weir_policy_file){path, weir__policy_file_state(path)};
     weir_buf_init(&content, MAX_SECRET_BYTES);
     rc = weir_file_read(path, &content);
     if (rc == WEIR_OK)

@@ -142,3 +142,30 @@ test("the caller's key never reaches the provider; a pushed secret reaches only 
   }, "the pushed secret to be used");
   for (const call of mock.calls) assert.ok(!JSON.stringify(call.headers).includes(CALLER_KEY));
 });
+
+test("a credential file that goes bad is told once and shown; the old key stays in use until it is mended", async (t) => {
+  const { mock, weir, policy, openai } = await setting(t);
+  const file = path.join(weir.dir, "provider.key");
+  const told = () => weir.proxies[0].proc.output.split("\n").filter((l) => l.includes("the file changed and can't be used"));
+  const readyz = async () => (await fetch(`${weir.proxies[0].admin}/readyz`)).json();
+  fs.writeFileSync(file, "sk-first\n", { mode: 0o600 });
+  weir.writePolicy(policy.replaceAll("credential: {env: MOCK_KEY}", `credential: {file: ${file}}`));
+  await until(async () => (await openai.chat.completions.create(chat())) && mock.calls.at(-1).headers.authorization === "Bearer sk-first", "the file's key in use");
+
+  fs.writeFileSync(file, "two\nlines\n");
+  const said = await until(async () => (await readyz()).problem, "the problem in the proxy's status");
+  assert.match(said, /^Provider default\/(oa|an): spec\.credential: the secret has a control character/);
+  assert.equal((await readyz()).status, "ready");
+  await until(async () => (await weir.api("/fleet")).proxies[0].problem === said, "the problem in the fleet");
+  assert.equal(told().length, 1, "told once, however long it lasts");
+  await openai.chat.completions.create(chat());
+  assert.equal(mock.calls.at(-1).headers.authorization, "Bearer sk-first");
+
+  fs.rmSync(file);
+  await until(() => told().length === 2, "another change, another line");
+  assert.match(told()[1], /no such file on this proxy/);
+  fs.writeFileSync(file, "sk-second\n", { mode: 0o600 });
+  await until(async () => (await openai.chat.completions.create(chat())) && mock.calls.at(-1).headers.authorization === "Bearer sk-second", "the mended key in use");
+  assert.equal((await readyz()).problem, undefined);
+  await until(async () => (await weir.api("/fleet")).proxies[0].problem === "", "the fleet sees it mended");
+});
