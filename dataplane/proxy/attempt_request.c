@@ -93,19 +93,6 @@ static bool is_named(struct weir_str name, const struct weir_policy_header *h, s
     return false;
 }
 
-/* The caller's Connection header makes others hop-by-hop by naming them. */
-static bool is_for_this_hop(struct weir_str connection, struct weir_str name)
-{
-    while (connection.n) {
-        struct weir_str rest, token = weir_str_trim(weir_str_cut(connection, ',', &rest));
-
-        if (weir_str_ieq(token, name))
-            return true;
-        connection = rest;
-    }
-    return false;
-}
-
 /* The provider continues the caller's trace below this call's span, which telemetry tells of. */
 static struct weir_str continue_trace(struct weir_exchange *x, struct weir_str from)
 {
@@ -128,14 +115,14 @@ static struct weir_str continue_trace(struct weir_exchange *x, struct weir_str f
 static void build_headers(struct weir_exchange *x, const struct weir_policy_provider *p,
                           struct weir_http_call_spec *out)
 {
-    struct weir_str connection = weir_http_req_header(x->req, WEIR_STR("connection"));
     size_t n = 0, client_count;
     const struct weir_http_header *client = weir_http_req_headers(x->req, &client_count);
     struct weir_http_header *h = weir_arena_alloc(
         x->arena, (client_count + p->header_count + x->route->header_count + 5) * sizeof *h);
 
     for (size_t i = 0; i < client_count; i++)
-        if (!stays_behind(client[i].name) && !is_for_this_hop(connection, client[i].name) &&
+        if (!stays_behind(client[i].name) &&
+            !weir_http_is_for_hop(client, client_count, client[i].name) &&
             !is_named(client[i].name, p->headers, p->header_count) &&
             !is_named(client[i].name, x->route->headers, x->route->header_count))
             h[n++] = header(client[i].name, weir_str_ieq(client[i].name, WEIR_STR("traceparent"))

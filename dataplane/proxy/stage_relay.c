@@ -24,12 +24,17 @@ enum { LONGEST_HOLD_BACK_MS = 1000 };
 
 static bool is_hop_by_hop(struct weir_str name)
 {
-    static const struct weir_str names[] = {
-        WEIR_STR_INIT("connection"),     WEIR_STR_INIT("transfer-encoding"),
-        WEIR_STR_INIT("content-length"), WEIR_STR_INIT("keep-alive"),
-        WEIR_STR_INIT("date"),           WEIR_STR_INIT("trailer"),
-        WEIR_STR_INIT("upgrade"),        WEIR_STR_INIT("proxy-connection"),
-        WEIR_STR_INIT("set-cookie")};
+    static const struct weir_str names[] = {WEIR_STR_INIT("connection"),
+                                            WEIR_STR_INIT("transfer-encoding"),
+                                            WEIR_STR_INIT("content-length"),
+                                            WEIR_STR_INIT("keep-alive"),
+                                            WEIR_STR_INIT("date"),
+                                            WEIR_STR_INIT("trailer"),
+                                            WEIR_STR_INIT("upgrade"),
+                                            WEIR_STR_INIT("proxy-connection"),
+                                            WEIR_STR_INIT("set-cookie"),
+                                            WEIR_STR_INIT("te"),
+                                            WEIR_STR_INIT("proxy-authenticate")};
 
     if (weir_str_iany(name, names, sizeof names / sizeof *names))
         return true;
@@ -42,7 +47,8 @@ static void keep_head(struct weir_exchange *x, const struct weir_http_call_head 
         weir_arena_alloc(x->arena, (head->header_count + WEIR_ANSWER_HEADERS) * sizeof *x->head);
     x->head_count = 0;
     for (size_t i = 0; i < head->header_count; i++)
-        if (!is_hop_by_hop(head->headers[i].name))
+        if (!is_hop_by_hop(head->headers[i].name) &&
+            !weir_http_is_for_hop(head->headers, head->header_count, head->headers[i].name))
             x->head[x->head_count++] =
                 (struct weir_http_header){weir_arena_copy(x->arena, head->headers[i].name),
                                           weir_arena_copy(x->arena, head->headers[i].value)};

@@ -76,6 +76,19 @@ test("what policy says about a header stands alone: a caller's own is replaced",
   assert.equal(s.mock.calls.at(-1).headers["x-hop"], undefined);
 });
 
+test("what a Connection line names ends at this hop, in requests and in answers", async (t) => {
+  const headers = { connection: ["keep-alive, X-Hop-One", "x-hop-two"], "x-hop-one": "1", "x-hop-two": "2", "x-end-to-end": "3" };
+  const s = await setting(t, { plan: () => ({ headers }) });
+  for (const stream of [false, true]) {
+    const r = await raw(s.weir.url, { body: JSON.stringify(chat({ stream })), headers });
+    assert.equal(r.status, 200);
+    for (const seen of [s.mock.calls.at(-1).headers, r.headers]) {
+      assert.equal(seen["x-hop-one"] ?? seen["x-hop-two"], undefined);
+      assert.equal(seen["x-end-to-end"], "3");
+    }
+  }
+});
+
 test("an offer of h2c is ignored, as HTTP allows; a WebSocket is refused", async (t) => {
   const s = await setting(t);
   assert.equal((await raw(s.weir.url, { headers: { connection: "upgrade, http2-settings", upgrade: "h2c", "http2-settings": "AAMAAABkAAQCAAAAAAIAAAAA" } })).status, 200);
