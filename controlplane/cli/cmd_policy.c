@@ -165,7 +165,7 @@ int weir__cli_describe(struct weir_cli *cli)
 
 /* ---- offline ---- */
 
-static void print_errors(struct weir_cli *cli, const struct weir_data_errors *errors)
+void weir__cli_print_errors(struct weir_cli *cli, const struct weir_data_errors *errors)
 {
     struct weir_buf text;
 
@@ -230,7 +230,7 @@ int weir__cli_validate(struct weir_cli *cli)
     if (cli->format != WEIR_FORMAT_TABLE) {
         print_errors_raw(cli, &errors);
     } else if (rc != WEIR_OK) {
-        print_errors(cli, &errors);
+        weir__cli_print_errors(cli, &errors);
         weir__cli_complain(cli, "", "%zu %s", errors.count + errors.dropped,
                            errors.count == 1 ? "error" : "errors");
     } else {
@@ -274,7 +274,7 @@ static int check_syntax(struct weir_cli *cli, const struct weir_cli_manifests *m
     }
     if (rc == WEIR_OK)
         return WEIR_EXIT_OK;
-    print_errors(cli, &errors);
+    weir__cli_print_errors(cli, &errors);
     weir__cli_complain(cli, "", "%zu %s; nothing was changed", errors.count + errors.dropped,
                        errors.count == 1 ? "error" : "errors");
     return WEIR_EXIT_REFUSED;

@@ -5,6 +5,9 @@
 #include "controlplane/cli/cli.h"
 #include "controlplane/config/policy_set.h"
 
+/* Every error on a line of its own: file:line: kind/name: path: what. */
+void weir__cli_print_errors(struct weir_cli *cli, const struct weir_data_errors *errors);
+
 struct weir_cli_manifests {
     struct weir_policy_text *texts; /* in the arena */
     size_t count, cap;

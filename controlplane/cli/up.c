@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -179,7 +178,9 @@ static void on_key(struct up *u, int status, yyjson_val *root)
     if (status != 201) {
         const char *why = yyjson_get_str(yyjson_obj_get(yyjson_obj_get(root, "error"), "message"));
 
-        give_up(u, &u->control, "",
+        give_up(u, status == 404 ? NULL : &u->control,
+                status == 404 ? "The key belongs to an Agent named local: add one to the policy."
+                              : "",
                 weir_arena_printf(u->cli->arena, "the local key could not be made: %s",
                                   why ? why : "no answer"));
     } else if (!save_key(u, root)) {
@@ -212,6 +213,18 @@ static void on_control(struct up *u, int status)
     } else {
         enter(u, UP_KEY);
     }
+}
+
+static void on_ready(struct up *u, int status, yyjson_val *root)
+{
+    yyjson_val *policy = yyjson_obj_get(root, "policy");
+    const char *problem = weir__cli_text(u->cli, root, "problem");
+
+    if (status == 200)
+        enter(u, UP_MODEL);
+    else if (*problem && yyjson_is_null(yyjson_obj_get(policy, "revision")))
+        give_up(u, NULL, "Mend it and start again.",
+                weir_arena_printf(u->cli->arena, "weir-proxy can't use the policy: %s", problem));
 }
 
 static void on_model(struct up *u, yyjson_val *root)
@@ -258,8 +271,7 @@ static void on_answer(void *arg, int rc, const char *why, int status, struct wei
         on_key(u, status, root);
         break;
     case UP_PROXY:
-        if (status == 200)
-            enter(u, UP_MODEL);
+        on_ready(u, status, root);
         break;
     case UP_MODEL:
         on_model(u, root);
@@ -386,46 +398,7 @@ static void on_signal(uv_signal_t *s, int number)
     drain(u);
 }
 
-/* ---- what must hold before anything is started ---- */
-
-/* Can this address be listened on? Complains with the flag that changes it. */
-static bool address_is_free(struct up *u, const char *address, const char *flag)
-{
-    struct weir_cli *cli = u->cli;
-    struct sockaddr_storage sa = {0};
-    const char *host;
-    unsigned port;
-    int fd, one = 1, saved;
-    bool ipv6, good;
-
-    if (weir__cli_address(cli->arena, address, &host, &port) || !port) {
-        weir__cli_complain(cli, "Write it as HOST:PORT, for example 127.0.0.1:8070.",
-                           "%s %s is not an address", flag, address);
-        return false;
-    }
-    if (strcmp(host, "localhost") == 0)
-        host = "127.0.0.1";
-    ipv6 = strchr(host, ':') != NULL;
-    if (ipv6 ? uv_ip6_addr(host, (int)port, (struct sockaddr_in6 *)&sa)
-             : uv_ip4_addr(host, (int)port, (struct sockaddr_in *)&sa)) {
-        weir__cli_complain(cli, "Use a numeric address or localhost.", "%s %s is not an address",
-                           flag, address);
-        return false;
-    }
-    fd = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    good = bind(fd, (struct sockaddr *)&sa,
-                ipv6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in)) == 0 &&
-           listen(fd, 1) == 0;
-    saved = errno;
-    close(fd);
-    if (!good)
-        weir__cli_complain(
-            cli, weir_arena_printf(cli->arena, "Choose another one with %s HOST:PORT.", flag),
-            "%s can't be used: %s", address,
-            saved == EADDRINUSE ? "another program listens there" : strerror(saved));
-    return good;
-}
+/* ---- what must hold before anything is started (more in preflight.c) ---- */
 
 static bool find_programs(struct up *u)
 {
@@ -550,8 +523,10 @@ static bool prepare(struct up *u)
     u->facts.gateway = weir_arena_printf(u->cli->arena, "http://%s", u->listen);
     u->facts.model = "echo";
     if (!find_programs(u) || !take_state(u) || !take_policy(u) ||
-        !address_is_free(u, u->listen, "--listen") || !address_is_free(u, u->admin, "--admin") ||
-        !address_is_free(u, u->api, "--api-listen"))
+        !weir__up_policy_is_valid(u->cli, u->policy) ||
+        !weir__up_address_is_free(u->cli, u->listen, "--listen") ||
+        !weir__up_address_is_free(u->cli, u->admin, "--admin") ||
+        !weir__up_address_is_free(u->cli, u->api, "--api-listen"))
         return false;
     make_arguments(u);
     /* The address is what the other commands look for. */

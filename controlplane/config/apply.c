@@ -170,7 +170,7 @@ static void put_object(struct planner *p, const struct weir_data_object *o)
     }
 }
 
-/* The whole set that the changed texts give. */
+/* The whole set that the texts give. */
 static int check(struct planner *p)
 {
     struct weir_local_env env = weir_local_env_read();
@@ -181,6 +181,16 @@ static int check(struct planner *p)
     if (rc == WEIR_OK)
         weir_policy_set_unref(set);
     return rc;
+}
+
+int weir_policy_check(const struct weir_policy_source_options *o, struct weir_arena *arena,
+                      struct weir_data_errors *errors)
+{
+    struct weir_policy_plan plan;
+    struct planner p = {.o = o, .arena = arena, .errors = errors, .plan = &plan};
+    int rc = load(&p, 0);
+
+    return rc ? rc : check(&p);
 }
 
 static int check_twice(struct planner *p, const struct weir_data_file *f)

@@ -26,6 +26,11 @@ struct weir_policy_plan {
     size_t count;
 };
 
+/* Would the control plane take the policy at o->path as it is now? A missing path is an empty
+ * policy. WEIR_EINVAL: errors has the reasons; WEIR_EIO: a file went away while it was read. */
+WEIR_NODISCARD int weir_policy_check(const struct weir_policy_source_options *o,
+                                     struct weir_arena *arena, struct weir_data_errors *errors);
+
 /* What applying text (named file_name in errors) to the policy at path would do. The folder is read
  * anew, and the whole set that would result is checked. WEIR_EINVAL: errors has the reasons;
  * WEIR_EIO: the folder can't be read. */

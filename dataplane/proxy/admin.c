@@ -25,6 +25,8 @@ static const char *readiness(const struct weir_hub *h)
 
 static void add_state(const struct weir_hub *h, struct weir_buf *b)
 {
+    const char *problem = h->refusal[0] ? h->refusal : h->credentials.problem;
+
     weir_buf_addz(b, "{\"status\":");
     weir_buf_add_json(b, weir_str_of(readiness(h)));
     weir_buf_addz(b, ",\"node\":");
@@ -37,9 +39,9 @@ static void add_state(const struct weir_hub *h, struct weir_buf *b)
     weir_buf_addf(b, ",\"rejected\":%llu},\"control\":{\"connected\":%s}",
                   (unsigned long long)h->policies_rejected,
                   h->control_connected ? "true" : "false");
-    if (h->credentials.problem[0]) {
+    if (*problem) {
         weir_buf_addz(b, ",\"problem\":");
-        weir_buf_add_json(b, weir_str_of(h->credentials.problem));
+        weir_buf_add_json(b, weir_str_of(problem));
     }
     weir_buf_addz(b, "}\n");
 }

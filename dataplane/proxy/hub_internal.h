@@ -34,9 +34,11 @@ struct weir_hub {
     const struct weir_policy *policy; /* in force; NULL: none yet */
     struct weir_policy_bytes *kept;   /* what it was compiled from, to read credentials again */
     uint64_t policies_rejected;
+    char refusal[512]; /* why the newest policy was refused; "": it was not */
+
     struct weir_hub_credentials {
-        char problem[512]; /* why a changed file can't be used; "": all is well */
-        uint64_t tried;    /* the files' state at the last try */
+        char problem[512];                  /* why a changed file can't be used; "": all is well */
+        uint64_t tried;                     /* the files' state at the last try */
         int64_t pause_ms, retry_ms, log_ms; /* monotonic; no try and no line before */
     } credentials;
 
@@ -45,7 +47,7 @@ struct weir_hub {
     struct weir_http_server *admin;
 
     struct weir_worker *workers[WEIR_HUB_MAX_WORKERS];
-    bool open[WEIR_HUB_MAX_WORKERS]; /* takes messages */
+    bool open[WEIR_HUB_MAX_WORKERS];                      /* takes messages */
     struct weir_hub_leases *leases[WEIR_HUB_MAX_WORKERS]; /* as told last; NULL: none */
     unsigned worker_count, ended;
     uint64_t calls_seen;   /* at the last look, to see whether anything happens */

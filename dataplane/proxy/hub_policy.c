@@ -71,10 +71,15 @@ int weir_hub_on_policy(void *hub, const struct weir_policy_bytes *b,
 
     if (rc) {
         h->policies_rejected++;
-        WEIR_LOG(WEIR_LOG_ERROR, "policy", "revision %s is refused; %s", b->revision,
+        weir_control_errors_first(errs, h->refusal, sizeof h->refusal);
+        WEIR_LOG(WEIR_LOG_ERROR, "policy", "revision %s is refused: %s; %s", b->revision,
+                 h->refusal,
                  h->policy ? "the one before stays in force" : "there is none in force");
+        if (b->from_file) /* the control plane will send a better one */
+            h->refusal[0] = 0;
         return rc;
     }
+    h->refusal[0] = 0;
     swap(h, p);
     free_bytes(h->kept);
     h->kept = keep_bytes(b);

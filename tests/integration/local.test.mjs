@@ -5,7 +5,7 @@ import net from "node:net";
 import { once } from "node:events";
 import path from "node:path";
 import { test } from "node:test";
-import { Proc, budget, clients, freePort, until } from "./lib/setup.mjs";
+import { Proc, agent, budget, clients, freePort, provider, route, until } from "./lib/setup.mjs";
 
 async function place(t) {
   const dir = fs.mkdtempSync("/tmp/weir-up-");
@@ -99,15 +99,29 @@ test("a second weir up in the same state folder is refused", async (t) => {
   assert.match(proc.output, /another `weir up` works in/);
 });
 
-test("a policy that is not valid at the start: weir up ends with the errors", async (t) => {
+test("a policy that is not valid at the start: weir up lists every error and starts nothing", async (t) => {
   const p = await place(t);
   fs.writeFileSync(path.join(p.dir, "policy", "bad.yaml"), budget("b", "{usd: lots}"));
+  fs.writeFileSync(path.join(p.dir, "policy", "worse.yaml"), agent("a", { extra: "  teem: x" }));
   const proc = new Proc("weir", p.args());
   p.procs.push(proc);
-  await until(() => /bad\.yaml:\d+/.test(proc.output) || proc.gone, "the error", 40_000);
-  assert.match(proc.output, /bad\.yaml:\d+/);
   const { code } = await proc.exited;
   assert.equal(code, 1, proc.output);
+  assert.match(proc.output, /bad\.yaml:\d+: Budget\/b: spec\.limit\.usd/);
+  assert.match(proc.output, /worse\.yaml:\d+: Agent\/a: spec\.teem/);
+  assert.match(proc.output, /has 2 errors/);
+  assert.ok(!fs.existsSync(path.join(p.state, "weir-control.log")), "nothing was started");
+});
+
+test("a policy that only the proxy can find wrong: weir up ends with its reason", async (t) => {
+  const p = await place(t);
+  fs.writeFileSync(path.join(p.dir, "policy", "p.yaml"), provider("mine", "openai", "http://127.0.0.1:9").replace("{env: MOCK_KEY}", "{file: /nonexistent/key}") + agent("local") + route("all", [["mine"]]));
+  const proc = new Proc("weir", p.args());
+  p.procs.push(proc);
+  const { code } = await proc.exited;
+  assert.equal(code, 1, proc.output);
+  assert.match(proc.output, /weir-proxy can't use the policy: Provider default\/mine: spec\.credential\.file: no such file on this proxy/);
+  assert.doesNotMatch(proc.output, /in time/, "it did not wait for a time to run out");
 });
 
 test("a program that dies while Weir is up is started again", async (t) => {
