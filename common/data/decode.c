@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { MAX_PATH_TEXT = 512, MAX_WHAT = 1024 };
+enum { MAX_PATH_TEXT = 512, MAX_WHAT = 1024, MAX_SHOWN_NAME = 80 };
 
 void weir_data_error_add(struct weir_data_errors *errors, const struct weir_data_error *e,
                          const char *fmt, ...)
@@ -155,6 +155,24 @@ static const char *metadata_text(struct weir__decode *d, const struct weir_data_
     return weir_arena_strdup(d->arena, v->text);
 }
 
+/* A name that breaks the rules still tells the reader which object is meant. */
+static const char *shown_name(struct weir__decode *d, const struct weir_data_node *n)
+{
+    const struct weir_data_node *meta = weir__tree_get(n, "metadata");
+    const struct weir_data_node *v = meta ? weir__tree_get(meta, "name") : NULL;
+    struct weir_str text = v && v->type <= WEIR_NODE_TEXT ? v->text : WEIR_STR("");
+    char *name;
+
+    if (text.n > MAX_SHOWN_NAME)
+        for (text.n = MAX_SHOWN_NAME; ((unsigned char)text.p[text.n] & 0xc0) == 0x80;)
+            text.n--; /* never within a character */
+    name = weir_arena_alloc(d->arena, text.n + 1);
+    for (size_t i = 0; i < text.n; i++)
+        name[i] = (char)((unsigned char)text.p[i] < 0x20 || text.p[i] == 0x7f ? '?' : text.p[i]);
+    name[text.n] = 0;
+    return name;
+}
+
 static void set_part(struct weir__decode *d, const struct weir_data_node *n, ProtobufCMessage *m,
                      unsigned i, unsigned line)
 {
@@ -192,7 +210,7 @@ static bool decode_object(struct weir__decode *d, const struct weir_data_node *n
                                      .line = name->key_line,
                                      .node = n};
     if (!d->name)
-        d->name = "";
+        d->name = shown_name(d, n);
     check_version(d, n);
     check_keys(d, n);
     if (!weir_schema_kind_supported(kind)) {

@@ -132,7 +132,7 @@ static void view_close(struct weir_api_ctx *c, struct view *v)
 static const struct weir_fleet_resource *programmed(const struct view *v,
                                                     const struct weir_policy_object *o)
 {
-    struct weir_fleet_resource key = {.type = o->type, .name = o->full_name};
+    struct weir_fleet_resource key = {.type = o->sent_as, .name = o->full_name};
     const struct weir_fleet_resource *wanted = &key, **found;
 
     if (!v->fleet)

@@ -81,7 +81,9 @@ static void finish_object(struct weir_policy_set *s, struct weir_policy_object *
                                      .built_in = i->built_in};
     o->full_name = weir_arena_printf(s->arena, "%s/%s", o->ns, o->name);
     o->body = weir_message_pack(s->arena, o->message);
-    weir_message_version(weir_str_of(o->type), weir_str_of(o->full_name), o->body, version);
+    /* Where it comes from makes the default prices, not what they are called. */
+    o->sent_as = o->built_in && strcmp(o->type, "PriceList") == 0 ? "DefaultPriceList" : o->type;
+    weir_message_version(weir_str_of(o->sent_as), weir_str_of(o->full_name), o->body, version);
     o->version = weir_arena_strdup(s->arena, weir_str_of(version));
 }
 

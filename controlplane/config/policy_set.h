@@ -21,7 +21,8 @@ struct weir_policy_object {
     const struct weir_schema_message *kind;
     const char *file; /* "built-in:..." for what Weir brings itself */
     unsigned line;
-    bool built_in; /* goes to every namespace */
+    bool built_in;       /* goes to every namespace */
+    const char *sent_as; /* type on the streams: the kind, or one that no manifest can have */
 };
 
 /* One text with manifests. */

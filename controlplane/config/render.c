@@ -63,7 +63,7 @@ void weir_policy_render(const struct weir_policy_set *s, struct weir_str ns,
 {
     for (size_t i = 0; i < weir_policy_set_count(s); i++) {
         const struct weir_policy_object *o = weir_policy_set_at(s, i);
-        struct weir_policy_send r = {o->type, o->full_name, o->version, o->body, false};
+        struct weir_policy_send r = {o->sent_as, o->full_name, o->version, o->body, false};
 
         if (o->built_in || weir_str_is(ns, o->ns))
             fn(arg, &r);

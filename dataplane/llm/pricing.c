@@ -113,12 +113,10 @@ static struct weir_str copy(struct weir_prices *p, const char *z)
     return z && *z ? weir_arena_copy(p->arena, weir_str_of(z)) : WEIR_STR_NULL;
 }
 
-void weir_prices_add(struct weir_prices *p, const Weir__V1__PriceList *list)
+void weir_prices_add(struct weir_prices *p, const Weir__V1__PriceList *list, bool builtin)
 {
     const Weir__V1__Metadata *meta = list->metadata;
     const char *name = meta && meta->name ? meta->name : "";
-    bool builtin = strcmp(name, "default") == 0 && (!meta->namespace_ || !*meta->namespace_ ||
-                                                    strcmp(meta->namespace_, "default") == 0);
     struct weir_str list_name = copy(p, name), date;
 
     WEIR_ASSERT(!p->sealed);

@@ -20,9 +20,9 @@ struct weir_price; /* one entry; valid as long as its table */
 
 struct weir_prices *weir_prices_create(void);
 void weir_prices_destroy(struct weir_prices *p); /* NULL is fine */
-/* Copies a list's entries; a missing input or output price is 0. The list named "default" in the
- * namespace "default" (or in none) is the built-in one. */
-void weir_prices_add(struct weir_prices *p, const Weir__V1__PriceList *list);
+/* Copies a list's entries; a missing input or output price is 0. builtin: what Weir brings itself.
+ */
+void weir_prices_add(struct weir_prices *p, const Weir__V1__PriceList *list, bool builtin);
 void weir_prices_seal(struct weir_prices *p); /* once, after the last list */
 
 /* The entry that holds for a model (as the provider names it) at a provider: a list of the policy

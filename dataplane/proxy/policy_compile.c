@@ -280,13 +280,14 @@ static void compile_prices(struct weir_policy_compile *c)
 {
     for (size_t i = 0; i < c->bytes->count; i++) {
         const struct weir_policy_resource *r = &c->bytes->resources[i];
+        bool builtin = strcmp(r->type, "DefaultPriceList") == 0;
         Weir__V1__PriceList *m;
 
-        if (strcmp(r->type, "PriceList") != 0)
+        if (!builtin && strcmp(r->type, "PriceList") != 0)
             continue;
         m = weir__policy_unpack(c, r, &weir__v1__price_list__descriptor);
         if (m && m->spec)
-            weir_prices_add(c->p->prices, m);
+            weir_prices_add(c->p->prices, m, builtin);
     }
     weir_prices_seal(c->p->prices);
 }

@@ -55,8 +55,8 @@ test("validate lists every error as file:line: kind/name: path: what, without a 
   assert.match(refused.err, line(6, "Budget/wrong: spec\\.window: "));
   assert.match(refused.err, line(7, "Budget/wrong: spec\\.mod: "));
   assert.match(refused.err, line(10, ".*Rooute"));
-  assert.match(refused.err, line(16, "Agent: metadata\\.name: "));
-  assert.match(refused.err, line(18, "Agent: spec\\.keys\\[0\\]\\.sha256: "));
+  assert.match(refused.err, line(16, "Agent/7up!: metadata\\.name: "));
+  assert.match(refused.err, line(18, "Agent/7up!: spec\\.keys\\[0\\]\\.sha256: "));
   const json = await run(["validate", "-f", bad, "-o", "json"]);
   assert.equal(json.code, REFUSED);
   const { valid, errors } = JSON.parse(json.out);

@@ -150,10 +150,11 @@ static void a_namespace_gets_its_own_objects_keys_and_needed_secrets(void **stat
     weir_buf_addz(&b, "--\n");
     weir_policy_render(set, WEIR_STR("other"), keys, 2, secrets, 3, gather, &b);
     text = weir_strdup(weir_buf_str(&b));
-    assert_string_equal(text, "PriceList default/default\nProvider default/p\n"
-                              "Provider default/unused\nRoute default/r\nIssuedKey default/k1\n"
-                              "Secret default/p secret\n"
-                              "--\nAgent other/z\nPriceList default/default\nIssuedKey other/k2\n");
+    assert_string_equal(
+        text, "DefaultPriceList default/default\nProvider default/p\n"
+              "Provider default/unused\nRoute default/r\nIssuedKey default/k1\n"
+              "Secret default/p secret\n"
+              "--\nAgent other/z\nDefaultPriceList default/default\nIssuedKey other/k2\n");
     free(text);
     weir_buf_fini(&b);
     weir_policy_set_unref(set);

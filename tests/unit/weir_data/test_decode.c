@@ -133,7 +133,8 @@ static void every_bad_input_gets_its_exact_sentence(void **state)
          "a.yaml:4: Agent/a: spec.keys[0].sha256: must be a SHA-256: 64 hex digits (printf %s KEY "
          "| sha256sum)\n"},
         {"a.yaml", HEAD "kind: Agent\nmetadata: {name: Bad_Name}\nspec: {project: x}\n",
-         "a.yaml:3: Agent: metadata.name: must be a name: at most 63 of a-z, 0-9, '-' and '.', "
+         "a.yaml:3: Agent/Bad_Name: metadata.name: must be a name: at most 63 of a-z, 0-9, '-' and "
+         "'.', "
          "with a letter or digit at both ends\n"},
         {"a.yaml", HEAD "kind: Agnt\nmetadata: {name: a}\nspec: {}\n",
          "a.yaml:2: unknown kind \"Agnt\"; did you mean Agent?\n"},

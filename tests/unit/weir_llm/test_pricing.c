@@ -23,7 +23,8 @@ static Weir__V1__Price price_of(const char *model, const char *provider, int64_t
     return p;
 }
 
-static void add(struct weir_prices *t, const char *name, Weir__V1__Price *prices, size_t n)
+static void add_list(struct weir_prices *t, const char *name, bool builtin, Weir__V1__Price *prices,
+                     size_t n)
 {
     Weir__V1__PriceList list = WEIR__V1__PRICE_LIST__INIT;
     Weir__V1__PriceListSpec spec = WEIR__V1__PRICE_LIST_SPEC__INIT;
@@ -38,7 +39,12 @@ static void add(struct weir_prices *t, const char *name, Weir__V1__Price *prices
     spec.date = (char *)(uintptr_t) "2026-01-01";
     list.metadata = &meta;
     list.spec = &spec;
-    weir_prices_add(t, &list);
+    weir_prices_add(t, &list, builtin);
+}
+
+static void add(struct weir_prices *t, const char *name, Weir__V1__Price *prices, size_t n)
+{
+    add_list(t, name, false, prices, n);
 }
 
 static int64_t input_rate(const struct weir_prices *t, const char *provider, const char *model)
@@ -54,6 +60,21 @@ static int64_t input_rate(const struct weir_prices *t, const char *provider, con
     return c.nano_usd;
 }
 
+static void a_list_of_the_policy_may_be_called_as_the_built_in_one(void **state)
+{
+    struct weir_prices *t = weir_prices_create();
+    Weir__V1__Price builtin[] = {price_of("gpt-4o", NULL, 1, 0)};
+    Weir__V1__Price own[] = {price_of("gpt-*", NULL, 2, 0)};
+
+    (void)state;
+    add_list(t, "default", true, builtin, 1);
+    add(t, "default", own, 1);
+    weir_prices_seal(t);
+    assert_int_equal(input_rate(t, "openai", "gpt-4o"), 2);
+    assert_false(weir_price_builtin(weir_prices_find(t, WEIR_STR("openai"), WEIR_STR("gpt-4o"))));
+    weir_prices_destroy(t);
+}
+
 static void the_most_exact_entry_holds(void **state)
 {
     struct weir_prices *t = weir_prices_create();
@@ -63,7 +84,7 @@ static void the_most_exact_entry_holds(void **state)
                              price_of("claude-*", NULL, 7, 0)};
 
     (void)state;
-    add(t, "default", builtin, 4);
+    add_list(t, "default", true, builtin, 4);
     add(t, "mine", own, 3);
     weir_prices_seal(t);
     assert_int_equal(input_rate(t, "p", "gpt-4o"), 1);
@@ -206,6 +227,7 @@ static void no_usage_within_the_bounds_costs_more_than_the_hold(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_list_of_the_policy_may_be_called_as_the_built_in_one),
         cmocka_unit_test(the_most_exact_entry_holds),
         cmocka_unit_test(an_empty_table_knows_no_price),
         cmocka_unit_test(cached_and_reasoning_tokens_are_charged_once),
