@@ -22,17 +22,42 @@ static void free_body(void *arg)
 {
     struct weir_http_body *b = arg;
 
-    free(b->p);
+    if (b->heap)
+        free(b->p);
     b->p = NULL;
+    if (b->pool)
+        b->pool->used -= b->taken;
+    b->taken = 0;
 }
 
-void weir_http_body_init(struct weir_http_body *b, struct weir_arena *a, uint64_t max_bytes)
+void weir_http_body_init(struct weir_http_body *b, struct weir_arena *a, uint64_t max_bytes,
+                         struct weir_http_body_pool *pool)
 {
-    *b = (struct weir_http_body){.max = max_bytes, .arena = a};
+    *b = (struct weir_http_body){.max = max_bytes, .arena = a, .pool = pool};
 }
 
-static void to_heap(struct weir_http_body *b, size_t cap)
+/* Accounts for a room of cap bytes in all. */
+static int take(struct weir_http_body *b, size_t cap)
 {
+    struct weir_http_body_pool *pool = b->pool;
+    uint64_t more = (uint64_t)cap + WEIR_HTTP_BODY_PADDING - b->taken;
+
+    if (pool && pool->max && (pool->used >= pool->max || more > pool->max - pool->used))
+        return WEIR_EAGAIN;
+    if (!b->taken)
+        weir_arena_on_destroy(b->arena, free_body, b);
+    if (pool)
+        pool->used += more;
+    b->taken += more;
+    return WEIR_OK;
+}
+
+static int to_heap(struct weir_http_body *b, size_t cap)
+{
+    int rc = take(b, cap);
+
+    if (rc)
+        return rc;
     if (b->heap) {
         b->p = weir_realloc(b->p, cap + WEIR_HTTP_BODY_PADDING);
     } else {
@@ -42,9 +67,9 @@ static void to_heap(struct weir_http_body *b, size_t cap)
             memcpy(p, b->p, b->n);
         b->p = p;
         b->heap = true;
-        weir_arena_on_destroy(b->arena, free_body, b);
     }
     b->cap = cap;
+    return WEIR_OK;
 }
 
 int weir_http_body_reserve(struct weir_http_body *b, size_t n)
@@ -58,19 +83,21 @@ int weir_http_body_reserve(struct weir_http_body *b, size_t n)
     cap = b->cap ? b->cap : FIRST_BYTES / 2;
     while (cap < need)
         cap *= 2;
-    to_heap(b, cap < b->max ? cap : b->max);
-    return WEIR_OK;
+    return to_heap(b, cap < b->max ? cap : b->max);
 }
 
 int weir_http_body_expect(struct weir_http_body *b, size_t n)
 {
+    int rc;
+
     if (n > b->max)
         return WEIR_ELIMIT;
     b->max = n;
-    if (n > AT_ONCE_BYTES) {
-        to_heap(b, AT_ONCE_BYTES);
-        return WEIR_OK;
-    }
+    if (n > AT_ONCE_BYTES)
+        return to_heap(b, AT_ONCE_BYTES);
+    rc = take(b, n);
+    if (rc)
+        return rc;
     b->p = weir_arena_alloc(b->arena, n + WEIR_HTTP_BODY_PADDING);
     b->cap = n;
     return WEIR_OK;

@@ -57,6 +57,7 @@ int weir_http_server_create(const struct weir_http_server_options *o, struct wei
     s->arg = o->arg;
     s->limits = o->limits;
     fill_limits(&s->limits);
+    s->bodies.max = s->limits.bodies_bytes;
     s->own_wheel = !o->wheel;
     s->wheel = o->wheel ? o->wheel : weir_wheel_create(o->loop);
     if (!s->wheel) {
@@ -77,6 +78,11 @@ int weir_http_server_create(const struct weir_http_server_options *o, struct wei
     s->handle_count = 2;
     *out = s;
     return WEIR_OK;
+}
+
+uint64_t weir_http_server_body_bytes(const struct weir_http_server *s)
+{
+    return s->bodies.used;
 }
 
 const struct weir_http_metrics *weir_http_server_metrics(const struct weir_http_server *s)

@@ -24,6 +24,7 @@ struct weir_http_limits {
     uint32_t target_bytes; /* [8192] 414 */
     uint32_t header_count; /* [128] 431 */
     uint64_t body_bytes;   /* [32 MiB] decoded body, unless the handler says otherwise: 413 */
+    uint64_t bodies_bytes; /* [no limit] all bodies that are held, together: 503 */
     uint32_t header_ms;    /* [10000] first byte to end of the head: 408 */
     uint32_t body_ms;      /* [30000] without a byte of the body: 408 */
     uint32_t idle_ms;      /* [75000] a kept-alive connection without a request is closed */
@@ -81,6 +82,7 @@ struct weir_http_metrics {
     uint64_t responses[6];     /* by status class; [0] unused */
     uint64_t refused;          /* answered by the server itself: bad, too large, too slow */
     uint64_t aborted;          /* on_abort calls */
+    uint64_t bodies_refused;   /* of refused: 503, all bodies together were too large */
     uint64_t pipelined;        /* connections closed because of pipelining */
     uint64_t timeouts;         /* header, body and write limits */
     uint64_t accept_paused;    /* times the connection limit was reached */
@@ -112,6 +114,7 @@ void weir_http_server_drain(struct weir_http_server *s, uint32_t deadline_ms,
  * when the server's memory is gone; it needs some more iterations of the loop. */
 void weir_http_server_close(struct weir_http_server *s, void (*on_closed)(void *arg), void *arg);
 
+uint64_t weir_http_server_body_bytes(const struct weir_http_server *s); /* held now */
 const struct weir_http_metrics *weir_http_server_metrics(const struct weir_http_server *s);
 
 #endif

@@ -3,6 +3,11 @@
 
 static int fail_rc(struct weir_http_req *r, int rc)
 {
+    if (rc == WEIR_EAGAIN) {
+        r->server->metrics.bodies_refused++;
+        return weir__http_fail(r, 503, WEIR_ELIMIT, "body_memory_full",
+                               "Too many request bodies are held here at once; try again.");
+    }
     if (rc == WEIR_ELIMIT)
         return weir__http_fail(r, 413, rc, "body_too_large", "The request body is too large.");
     return weir__http_fail(r, 400, WEIR_EPROTO, "bad_encoding",
@@ -13,7 +18,7 @@ static void start_body(struct weir_http_req *r, uint64_t max)
 {
     int rc = WEIR_OK;
 
-    weir_http_body_init(&r->body, r->arena, max);
+    weir_http_body_init(&r->body, r->arena, max, &r->server->bodies);
     if (r->content_length > 0 && (uint64_t)r->content_length > max) {
         fail_rc(r, WEIR_ELIMIT);
         return;

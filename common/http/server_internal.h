@@ -152,6 +152,7 @@ struct weir_http_server {
     void *arg;
     struct weir_http_limits limits;
     struct weir_http_metrics metrics;
+    struct weir_http_body_pool bodies;
     struct weir_wheel *wheel;
     struct weir_arena_cache *arenas;
     bool own_wheel, own_arenas, draining, drained, closing;

@@ -324,7 +324,8 @@ void weir__http_answer_failure(struct weir_http_conn *c)
     struct weir_http_server *s = c->server;
     struct weir_http_req *r = c->req;
     const struct weir__http_failure *f = &r->failure;
-    struct weir_http_header type = {WEIR_STR("Content-Type"), WEIR_STR("application/json")};
+    struct weir_http_header h[] = {{WEIR_STR("Content-Type"), WEIR_STR("application/json")},
+                                   {WEIR_STR("Retry-After"), WEIR_STR("1")}};
     struct weir_buf body;
 
     s->metrics.refused++;
@@ -334,7 +335,7 @@ void weir__http_answer_failure(struct weir_http_conn *c)
     weir_buf_init(&body, 65536);
     if (s->handler->on_protocol_error)
         s->handler->on_protocol_error(s->arg, r->path.p ? r : NULL, f->status, f->code, f->detail,
-                                      &body, &type.value);
+                                      &body, &h[0].value);
     if (body.n == 0) {
         weir_buf_addz(&body, "{\"error\":{\"code\":");
         weir_buf_add_json(&body, weir_str_of(f->code));
@@ -343,6 +344,6 @@ void weir__http_answer_failure(struct weir_http_conn *c)
         weir_buf_addz(&body, "}}");
     }
     c->close_after = true;
-    (void)weir_http_respond(r, f->status, &type, 1, weir_buf_str(&body));
+    (void)weir_http_respond(r, f->status, h, f->status == 503 ? 2 : 1, weir_buf_str(&body));
     weir_buf_fini(&body);
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/flags.h"
+#include "common/http/request.h"
 
 #define TEXT(flag, value, member, help)                                                            \
     {                                                                                              \
@@ -34,6 +35,8 @@ static const struct weir_flag rows[] = {
            "how long open calls may go on after SIGTERM (25000)"),
     NUMBER("--max-body-bytes", "N", max_body_bytes, 1024, 1 << 30,
            "larger request bodies get 413 (33554432)"),
+    NUMBER("--max-body-memory", "N", max_body_memory, 1024, 1ll << 40,
+           "request bodies that one worker holds together; past it 503 (268435456)"),
     NUMBER("--max-connections", "N", max_connections, 1, 1 << 20,
            "connections that one worker serves (8192)"),
     TEXT("--log-level", "LEVEL", log_level, "debug, info, warn or error (info)"),
@@ -51,12 +54,18 @@ int weir_proxy_options_parse(int argc, char **argv, struct weir_proxy_options *o
                                    .workers = 1,
                                    .drain_ms = 25000,
                                    .max_body_bytes = 32 << 20,
+                                   .max_body_memory = 256 << 20,
                                    .max_connections = 8192};
 
     if (weir_flags_parse(rows, sizeof rows / sizeof *rows, argc, argv, &o, error, size))
         return WEIR_EINVAL;
     if (!o.state && !o.help && !o.version) {
         snprintf(error, size, "--state DIR is required: a folder that this proxy may write to");
+        return WEIR_EINVAL;
+    }
+    if (o.max_body_memory <= o.max_body_bytes + WEIR_HTTP_BODY_PADDING) {
+        snprintf(error, size,
+                 "--max-body-memory must be more than --max-body-bytes, or no such body is taken");
         return WEIR_EINVAL;
     }
     *out = o;

@@ -21,6 +21,7 @@ struct weir_proxy_options {
     int64_t workers;
     int64_t drain_ms; /* how long open calls may go on after SIGTERM */
     int64_t max_body_bytes;
+    int64_t max_body_memory; /* of all bodies that one worker holds */
     int64_t max_connections; /* per worker */
     bool help, version;
 };

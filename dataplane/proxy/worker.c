@@ -227,6 +227,9 @@ static void update_gauges(struct weir_worker *w)
     weir_metrics_set(w->metrics, WEIR_METRIC_IN_FLIGHT, (int64_t)atomic_load(&w->in_flight));
     weir_metrics_set(w->metrics, WEIR_METRIC_CONNECTIONS,
                      (int64_t)(server->accepted - server->closed));
+    weir_metrics_set(w->metrics, WEIR_METRIC_BODY_BYTES,
+                     (int64_t)weir_http_server_body_bytes(w->server));
+    weir_metrics_set(w->metrics, WEIR_METRIC_BODIES_REFUSED, (int64_t)server->bodies_refused);
     weir_metrics_set(w->metrics, WEIR_METRIC_UPSTREAM_OPEN, client.open_connections);
     weir_metrics_set(w->metrics, WEIR_METRIC_UPSTREAM_IDLE, client.idle_connections);
     weir_metrics_set(w->metrics, WEIR_METRIC_UPSTREAM_CONNECTS, (int64_t)client.connects);
@@ -310,7 +313,8 @@ static int make_server(struct weir_worker *w)
         .handler = &handler,
         .arg = w,
         .limits = {.connections = (uint32_t)w->options->max_connections,
-                   .body_bytes = (uint64_t)w->options->max_body_bytes},
+                   .body_bytes = (uint64_t)w->options->max_body_bytes,
+                   .bodies_bytes = (uint64_t)w->options->max_body_memory},
         .wheel = w->wheel,
         .arenas = w->arenas};
     struct weir_http_listen_options listen = {.reuseport = w->options->workers > 1};

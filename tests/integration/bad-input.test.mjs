@@ -4,7 +4,7 @@ import net from "node:net";
 import { once } from "node:events";
 import { test } from "node:test";
 import zlib from "node:zlib";
-import { CALLER_KEY, chat, setting } from "./lib/setup.mjs";
+import { CALLER_KEY, chat, setting, until } from "./lib/setup.mjs";
 
 const good = JSON.stringify(chat());
 const head = (extra = "", path = "/v1/chat/completions") => `POST ${path} HTTP/1.1\r\nHost: weir\r\nAuthorization: Bearer ${CALLER_KEY}\r\n${extra}`;
@@ -121,4 +121,33 @@ test("Expect: 100-continue is answered before the body", async (t) => {
   s.write(good);
   while (!/HTTP\/1\.1 200/.test(text)) await once(s, "data");
   s.destroy();
+});
+
+test("bodies that together take more than they may get a 503 in the client's dialect, and room comes back", async (t) => {
+  let release;
+  const hold = new Promise((r) => (release = r));
+  const big = "a".repeat(600_000);
+  const { weir, mock, openai, anthropic } = await setting(t, {
+    plan: (call) => (call.body.messages[0].content === big ? { hold } : {}), proxyArgs: ["--max-body-bytes", "700000", "--max-body-memory", "1100000"],
+  });
+  const message = (content) => chat({ messages: [{ role: "user", content }] });
+  const held = openai.chat.completions.create(message(big));
+  await until(() => mock.calls.length === 1, "the first body to be held");
+  const refusal = async (p) => {
+    const e = await p.then(() => assert.fail("it passed"), (x) => x);
+    assert.equal(e.status, 503);
+    assert.match(e.message, /Too many request bodies are held here at once/);
+    assert.equal(e.headers.get("retry-after"), "1");
+    return e;
+  };
+  assert.equal((await refusal(openai.chat.completions.create(message("b".repeat(600_000))))).code, "body_memory_full");
+  const e = await refusal(anthropic.messages.create(message("b".repeat(600_000))));
+  assert.equal(e.error.type, "error", "in Anthropic's shape");
+  await openai.chat.completions.create(chat());
+  const metric = async (name) => Number(new RegExp(`^${name} (\\d+)$`, "m").exec(await weir.metrics())[1]);
+  await until(async () => (await metric("weir_request_bodies_refused_total")) === 2 && (await metric("weir_request_body_bytes")) > 600_000, "the numbers");
+  release();
+  await held;
+  await until(async () => (await metric("weir_request_body_bytes")) === 0, "the room to be free again");
+  await openai.chat.completions.create(message("c".repeat(600_000)));
 });

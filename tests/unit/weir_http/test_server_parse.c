@@ -449,6 +449,29 @@ static void a_decompression_bomb_is_413_and_bounded(void **state)
     assert_int_equal(status_of(&m), 413);
 }
 
+static void bodies_past_what_all_may_take_are_503_and_give_back_what_they_took(void **state)
+{
+    static char zeros[50000];
+    static unsigned char out[8192];
+    size_t n = deflated(zeros, sizeof zeros, 15 + 16, out, sizeof out);
+
+    (void)state;
+    m.server->bodies.max = 20000;
+    coded("identity", zeros, 19000);
+    assert_int_equal(status_of(&m), 200);
+    coded("identity", zeros, 20000);
+    assert_int_equal(status_of(&m), 503);
+    assert_true(holds(&m.out, "Retry-After: 1\r\n"));
+    assert_true(holds(&m.out, "body_memory_full"));
+    assert_true(holds(&m.events, "abort limit;done;"));
+    coded("gzip", out, n);
+    assert_int_equal(status_of(&m), 503);
+    assert_int_equal(weir_http_server_metrics(m.server)->bodies_refused, 2);
+    assert_int_equal(weir_http_server_body_bytes(m.server), 0);
+    coded("identity", zeros, 19000);
+    assert_int_equal(status_of(&m), 200);
+}
+
 static void a_body_of_exactly_the_limit_passes(void **state)
 {
     static char text[100001];
@@ -549,6 +572,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(head_answers_have_a_length_and_no_body, setup, teardown),
         cmocka_unit_test_setup_teardown(compressed_bodies_arrive_in_clear_text, setup, teardown),
         cmocka_unit_test_setup_teardown(a_decompression_bomb_is_413_and_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            bodies_past_what_all_may_take_are_503_and_give_back_what_they_took, setup, teardown),
         cmocka_unit_test_setup_teardown(a_body_of_exactly_the_limit_passes, setup, teardown),
         cmocka_unit_test_setup_teardown(a_held_request_outlives_its_connection, setup, teardown),
         cmocka_unit_test_setup_teardown(a_handler_may_word_the_errors, setup, teardown),
