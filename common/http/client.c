@@ -45,8 +45,10 @@ static uint64_t deadline(const struct weir_http_call *call)
 
     if (call->fail_rc)
         return 0;
-    if (call->info.phase <= WEIR_HTTP_PHASE_TLS)
+    if (call->info.phase == WEIR_HTTP_PHASE_QUEUE)
         return sooner(due, call->started_ms, call->connect_ms);
+    if (call->info.phase <= WEIR_HTTP_PHASE_TLS)
+        return sooner(due, call->phase_ms, call->connect_ms);
     if (call->info.phase < WEIR_HTTP_PHASE_BODY)
         return sooner(due, call->phase_ms, call->first_byte_ms);
     return call->paused ? due : sooner(due, call->phase_ms, call->idle_ms);
@@ -56,7 +58,8 @@ void weir__call_enter(struct weir_http_call *call, enum weir_http_phase phase)
 {
     call->info.phase = phase;
     /* The first-byte limit runs from SEND on: entering its later phases doesn't extend it. */
-    if (phase == WEIR_HTTP_PHASE_SEND || phase == WEIR_HTTP_PHASE_BODY)
+    if (phase == WEIR_HTTP_PHASE_CONNECT || phase == WEIR_HTTP_PHASE_SEND ||
+        phase == WEIR_HTTP_PHASE_BODY)
         call->phase_ms = uv_now(call->client->loop);
     weir__client_arm(call->client, deadline(call));
 }

@@ -40,7 +40,7 @@ struct weir_origin_conf {
     struct weir_str ca_file;     /* PEM, in place of the system's */
     struct weir_str server_name; /* asked for and verified in place of host */
     struct weir_str cert_file, key_file; /* PEM, for mutual TLS */
-    uint32_t max_connections;            /* [256] kept by one client */
+    uint32_t max_connections;            /* [256] open at once in one client */
     uint32_t max_waiting;                /* [1024] calls that may wait for a connection */
     int64_t idle_timeout_ms;             /* [60000] how long an unused connection is kept */
 };
@@ -65,7 +65,8 @@ struct weir_http_call_spec {
     const struct weir_str *body;
     size_t body_count;
     bool has_body; /* sends "content-length: 0" for an empty one */
-    /* 0: no limit. connect covers waiting for a free connection, DNS, TCP and TLS. */
+    /* 0: no limit. connect covers DNS, TCP and TLS, and before that, as long again,
+     * waiting for a free connection. */
     int64_t connect_timeout_ms, first_byte_timeout_ms, idle_timeout_ms, total_timeout_ms;
 };
 

@@ -449,6 +449,19 @@ static void protect_memory(void)
     prctl(PR_SET_DUMPABLE, 0);
 }
 
+/* Each call takes two descriptors: the customary soft limit of 1024 would be met first. */
+static void raise_file_limit(void)
+{
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) || files.rlim_cur == files.rlim_max)
+        return;
+    files.rlim_cur = files.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &files))
+        WEIR_LOG(WEIR_LOG_WARN, "proxy", "the limit of open files can't be raised: %s",
+                 strerror(errno));
+}
+
 int weir_hub_run(const struct weir_proxy_options *o)
 {
     struct weir_hub *h = WEIR_NEW(struct weir_hub);
@@ -457,6 +470,7 @@ int weir_hub_run(const struct weir_proxy_options *o)
     h->options = o;
     signal(SIGPIPE, SIG_IGN);
     protect_memory();
+    raise_file_limit();
     if (uv_loop_init(&h->loop))
         return 1;
     h->mailbox = weir_mailbox_create(&h->loop, MAILBOX_MAX);

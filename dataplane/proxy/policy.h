@@ -36,6 +36,7 @@ struct weir_policy_provider {
     enum weir_dialect dialect;
     bool echo;
     struct weir_origin *origin; /* NULL for echo; shared by all workers */
+    int64_t max_connections;    /* to it, by one worker */
     struct weir_str base_path;  /* of the endpoint, without a slash at its end */
     bool passthrough;           /* the caller's own credential goes on */
     bool unavailable;       /* its pushed secret is not here yet: policy from the state folder */

@@ -9,7 +9,11 @@
 #include "base/mem.h"
 #include "common/http/url.h"
 
-enum { MAX_SECRET_BYTES = 16384 };
+enum {
+    MAX_SECRET_BYTES = 16384,
+    DEFAULT_CONNECTIONS = 8192, /* as many as a worker serves: no bound before its own */
+    MAX_WAITING = 8192,
+};
 
 static struct weir_str keep_secret(struct weir_policy_compile *c, struct weir_str raw)
 {
@@ -142,7 +146,7 @@ static void compile_origin(struct weir_policy_compile *c, struct weir_policy_pro
                            const Weir__V1__ProviderSpec *spec)
 {
     const Weir__V1__TlsSettings *tls = spec->tls;
-    struct weir_origin_conf conf = {.max_connections = (uint32_t)OR(spec, maxconnections, 256)};
+    struct weir_origin_conf conf = {0};
     struct weir_url url;
     const char *why;
     char text[256];
@@ -151,6 +155,9 @@ static void compile_origin(struct weir_policy_compile *c, struct weir_policy_pro
         weir__policy_bad(c, "spec.endpoint", why);
         return;
     }
+    p->max_connections = OR(spec, maxconnections, DEFAULT_CONNECTIONS);
+    conf.max_connections = (uint32_t)p->max_connections;
+    conf.max_waiting = MAX_WAITING;
     conf.tls = url.tls;
     conf.host = url.host;
     conf.port = url.port;

@@ -156,9 +156,12 @@ void weir_attempt_close(struct weir_exchange *x, const char *error, bool billabl
     weir_charges_spend(x, a->candidate, &usage, cost.nano_usd);
 }
 
+/* An attempt that found no free connection; also the code of the answer. */
+#define CONNECTIONS_FULL "provider_connections_full"
+
 static void answer_failure(struct weir_exchange *x, const char *error, const char *cause)
 {
-    bool late = weir_str_is(weir_str_of(error), "timeout");
+    bool late = strcmp(error, "timeout") == 0, full = strcmp(error, CONNECTIONS_FULL) == 0;
     const char *detail =
         weir_arena_printf(x->arena, "No provider answered: %.*s: %s (%zu %s).",
                           WEIR_STR_ARG(x->candidate->provider->name), cause, x->attempt_count,
@@ -166,8 +169,12 @@ static void answer_failure(struct weir_exchange *x, const char *error, const cha
 
     x->outcome = WEIR_OUTCOME_FAILED;
     weir_answer_error(x, &(struct weir_err){.rc = WEIR_ECONNECT,
-                                            .http_status = late ? 504 : 502,
-                                            .code = late ? "provider_timeout" : "provider_failed",
+                                            .http_status = full   ? 503
+                                                           : late ? 504
+                                                                  : 502,
+                                            .code = full   ? CONNECTIONS_FULL
+                                                    : late ? "provider_timeout"
+                                                           : "provider_failed",
                                             .detail = detail});
 }
 
@@ -257,6 +264,16 @@ static void on_error(void *arg, int rc, const struct weir_http_call_info *info)
     a->reused_connection = info->reused_connection;
     if (x->relaying) {
         weir_relay_error(x, rc, info->cause);
+        return;
+    }
+    if (info->phase == WEIR_HTTP_PHASE_QUEUE) {
+        weir_attempt_failed(
+            x, CONNECTIONS_FULL,
+            weir_arena_printf(x->arena,
+                              "all %lld connections to it are in use and none became free in "
+                              "time; its spec.maxConnections raises that",
+                              (long long)x->candidate->provider->max_connections),
+            false);
         return;
     }
     stale = rc == WEIR_ECLOSED && info->reused_connection && !info->any_response_byte;

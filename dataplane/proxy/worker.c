@@ -232,6 +232,7 @@ static void update_gauges(struct weir_worker *w)
     weir_metrics_set(w->metrics, WEIR_METRIC_BODIES_REFUSED, (int64_t)server->bodies_refused);
     weir_metrics_set(w->metrics, WEIR_METRIC_UPSTREAM_OPEN, client.open_connections);
     weir_metrics_set(w->metrics, WEIR_METRIC_UPSTREAM_IDLE, client.idle_connections);
+    weir_metrics_set(w->metrics, WEIR_METRIC_UPSTREAM_WAITING, client.waiting_calls);
     weir_metrics_set(w->metrics, WEIR_METRIC_UPSTREAM_CONNECTS, (int64_t)client.connects);
     weir_metrics_set(w->metrics, WEIR_METRIC_UPSTREAM_FAILURES, (int64_t)client.connect_failures);
 }

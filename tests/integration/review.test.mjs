@@ -101,6 +101,29 @@ test("a status beyond the classes of HTTP is passed on and breaks nothing", asyn
   assert.equal((await raw(s.weir.url)).status, 799);
 });
 
+test("past a provider's maxConnections a call waits for one, then is told which setting bounds it", async (t) => {
+  const { promise: hold, resolve: release } = Promise.withResolvers();
+  const s = await setting(t, { plan: (call) => (call.body.max_tokens === 77 ? { hold } : {}), routeExtra: "  retry: {attempts: 1}" });
+  const bounded = (connect) => s.weir.writePolicy(s.policy.replaceAll("  credential: {env: MOCK_KEY}", `  credential: {env: MOCK_KEY}\n  maxConnections: 1\n  timeouts: {connect: ${connect}}`));
+  const inForce = async () => { const p = (await s.weir.api("/fleet")).proxies[0]; return p.revision === p.targetRevision && p.revision; };
+  const first = await inForce();
+  bounded("200ms");
+  const second = await until(async () => { const r = await inForce(); return r !== first && r; }, "the bound");
+  const held = s.openai.chat.completions.create(chat({ max_tokens: 77 }));
+  await until(() => s.mock.calls.some((c) => c.body?.max_tokens === 77), "the only connection to be in use");
+  const e = await s.openai.chat.completions.create(chat()).then(() => assert.fail("it passed"), (x) => x);
+  assert.equal(e.status, 503);
+  assert.equal(e.code, "provider_connections_full");
+  assert.match(e.message, /oa: all 1 connections to it are in use and none became free in time; its spec\.maxConnections raises that/);
+
+  bounded("30s");
+  await until(async () => { const r = await inForce(); return r && r !== second; }, "the longer wait");
+  const waiting = s.openai.chat.completions.create(chat());
+  await until(async () => /^weir_upstream_waiting 1$/m.test(await s.weir.metrics()), "the call to wait");
+  release();
+  await Promise.all([held, waiting]);
+});
+
 test("a client that leaves while its provider can't be reached pays nothing", async (t) => {
   const s = await setting(t, { budgets: money });
   const mute = net.createServer().listen(0, "127.0.0.1"); // takes connections, and never says a word of TLS
