@@ -63,6 +63,12 @@ int weir__core_create(const struct weir_ledger_options *o, struct weir__core_tim
         rc = weir_store_migrate(c->store, weir__ledger_schema, weir__ledger_schema_steps);
     if (rc == WEIR_OK)
         rc = read_id(c);
+    if (rc == WEIR_OK) {
+        c->arena = weir_arena_create(NULL);
+        rc = weir__budgets_load(c, &c->before);
+        weir_arena_destroy(c->arena);
+        c->arena = NULL;
+    }
     if (rc != WEIR_OK) {
         weir__core_destroy(c);
         return rc;
@@ -90,6 +96,7 @@ void weir__core_destroy(struct weir__core *c)
     while (c->conns)
         weir__core_disconnect(c, c->conns, c->now);
     weir__budget_set_free(c->budgets);
+    weir__budget_set_free(c->before);
     weir_arena_destroy(c->arena);
     weir_store_close(c->store);
     free(c);
@@ -141,6 +148,8 @@ int weir__core_end(struct weir__core *c)
     int rc;
 
     weir__parked_poke(c);
+    if (c->rc == WEIR_OK && c->budgets_changed)
+        weir__budgets_save(c);
     if (c->rc == WEIR_OK)
         weir__fail(c, weir_store_commit(c->store));
     rc = c->rc;
@@ -150,8 +159,10 @@ int weir__core_end(struct weir__core *c)
         c->count.errors++;
         for (const struct weir__asked *a = c->asked; a; a = a->next)
             weir__out_refusal(c, &a->ask, NULL, true, "the ledger can't be written");
-    } else
+    } else {
         c->count.commits++;
+        c->budgets_changed = false;
+    }
     weir__out_send(c);
     c->asked = NULL;
     weir_arena_destroy(c->arena);
@@ -373,30 +384,39 @@ static int check_budget(const struct weir_ledger_budget *def)
     return ok ? WEIR_OK : WEIR_EINVAL;
 }
 
+int weir__budget_set_add(struct weir__budget_set *s, const struct weir_ledger_budget *def,
+                         int64_t gone_ms)
+{
+    struct weir__budget *b = NULL;
+    struct weir_zone *zone = NULL;
+
+    if (check_budget(def) != WEIR_OK)
+        return WEIR_EINVAL;
+    HASH_FIND_STR(s->by_id, def->id, b);
+    if (b || weir_zone_load(weir_str_of(def->timezone), &zone) != WEIR_OK)
+        return WEIR_EINVAL;
+    b = WEIR_NEW(struct weir__budget);
+    b->id = weir_strdup(weir_str_of(def->id));
+    b->timezone = def->timezone ? weir_strdup(weir_str_of(def->timezone)) : NULL;
+    b->def = *def;
+    b->def.id = b->id;
+    b->def.timezone = b->timezone;
+    b->zone = zone;
+    b->gone_ms = gone_ms;
+    HASH_ADD_KEYPTR(hh, s->by_id, b->id, strlen(b->id), b);
+    return WEIR_OK;
+}
+
 int weir__budget_set_make(const struct weir_ledger_budget budgets[], size_t n,
                           struct weir__budget_set **out)
 {
     struct weir__budget_set *s = WEIR_NEW(struct weir__budget_set);
 
-    for (size_t i = 0; i < n; i++) {
-        struct weir__budget *b = NULL;
-        struct weir_zone *zone = NULL;
-
-        if (check_budget(&budgets[i]) == WEIR_OK)
-            HASH_FIND_STR(s->by_id, budgets[i].id, b);
-        if (check_budget(&budgets[i]) != WEIR_OK || b ||
-            weir_zone_load(weir_str_of(budgets[i].timezone), &zone) != WEIR_OK) {
+    for (size_t i = 0; i < n; i++)
+        if (weir__budget_set_add(s, &budgets[i], 0) != WEIR_OK) {
             weir__budget_set_free(s);
             return WEIR_EINVAL;
         }
-        b = WEIR_NEW(struct weir__budget);
-        b->id = weir_strdup(weir_str_of(budgets[i].id));
-        b->def = budgets[i];
-        b->def.id = b->id;
-        b->def.timezone = NULL;
-        b->zone = zone;
-        HASH_ADD_KEYPTR(hh, s->by_id, b->id, strlen(b->id), b);
-    }
     *out = s;
     return WEIR_OK;
 }
@@ -404,6 +424,7 @@ int weir__budget_set_make(const struct weir_ledger_budget budgets[], size_t n,
 static void budget_free(struct weir__budget *b)
 {
     weir_zone_free(b->zone);
+    free(b->timezone);
     free(b->id);
     free(b);
 }
@@ -487,16 +508,20 @@ static void forget_gone(struct weir__core *c)
         HASH_DEL(c->budgets->by_id, b);
         budget_free(b);
     }
-    if (any)
-        weir__each_open(c, end_if_unlent, NULL);
+    if (!any)
+        return;
+    c->budgets_changed = true;
+    weir__each_open(c, end_if_unlent, NULL);
 }
 
 void weir__core_set_budgets(struct weir__core *c, struct weir__budget_set *s)
 {
-    struct weir__budget_set *old = c->budgets;
+    struct weir__budget_set *old = c->budgets ? c->budgets : c->before;
 
     keep_gone(c, old, s);
     c->budgets = s;
+    c->before = NULL;
+    c->budgets_changed = true;
     weir__each_open(c, adjust, old);
     weir__budget_set_free(old);
 }

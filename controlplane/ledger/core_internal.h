@@ -31,6 +31,7 @@ struct weir__holder {
 struct weir__budget {
     char *id;
     struct weir_ledger_budget def;
+    char *timezone; /* def's; NULL: UTC */
     struct weir_zone *zone;
     int64_t gone_ms; /* monotonic; no longer in the policy, and last asked for then. 0: in it */
     UT_hash_handle hh;
@@ -88,6 +89,8 @@ struct weir__core {
     struct weir__conn *conns;
     struct weir__holder *holders;
     struct weir__budget_set *budgets;
+    struct weir__budget_set *before; /* of an earlier start, until the policy's first set comes */
+    bool budgets_changed;            /* since they were last committed */
     struct weir__parked *parked;
     struct weir__core_time now;
     int64_t started_ms, swept_ms;
@@ -139,6 +142,9 @@ void weir__each_open_of_holder(struct weir__core *c, const char *incarnation, we
 void weir__each_open_of_window(struct weir__core *c, int64_t window, weir__lease_fn fn, void *arg);
 void weir__each_open(struct weir__core *c, weir__lease_fn fn, void *arg);
 void weir__prune(struct weir__core *c);
+void weir__budgets_save(struct weir__core *c);
+int weir__budgets_load(struct weir__core *c,
+                       struct weir__budget_set **out); /* *out is set anyway */
 void weir__fail(struct weir__core *c, int rc);
 
 /* out.c */
@@ -152,6 +158,10 @@ void weir__out_closed(struct weir__core *c, const char *incarnation, const char 
 void weir__out_heartbeat(struct weir__core *c, const char *incarnation);
 void weir__out_send(struct weir__core *c);
 struct weir__holder *weir__holder_find(struct weir__core *c, const char *incarnation);
+
+/* core.c. WEIR_EINVAL: twice, out of range, or no such time zone. */
+WEIR_NODISCARD int weir__budget_set_add(struct weir__budget_set *s,
+                                        const struct weir_ledger_budget *def, int64_t gone_ms);
 
 /* asks.c */
 struct weir__budget *weir__budget_find(struct weir__core *c, const char *id);

@@ -16,7 +16,11 @@ const char *const weir__ledger_schema[] = {
     "  settled INTEGER NOT NULL, held INTEGER NOT NULL, closed INTEGER NOT NULL,"
     "  opened_ms INTEGER NOT NULL, reported_ms INTEGER NOT NULL) STRICT;"
     "CREATE INDEX leases_window ON leases(window, closed);"
-    "CREATE INDEX leases_open ON leases(incarnation) WHERE closed = 0;"};
+    "CREATE INDEX leases_open ON leases(incarnation) WHERE closed = 0;",
+    /* What lent last: a budget that left the policy lends on for a while, over restarts too. */
+    "CREATE TABLE budgets(id TEXT PRIMARY KEY, unit INTEGER NOT NULL, mode INTEGER NOT NULL,"
+    "  kind INTEGER NOT NULL, timezone TEXT, budget_limit INTEGER NOT NULL,"
+    "  gone INTEGER NOT NULL) STRICT, WITHOUT ROWID;"};
 
 const int weir__ledger_schema_steps =
     (int)(sizeof weir__ledger_schema / sizeof weir__ledger_schema[0]);
@@ -304,6 +308,63 @@ void weir__each_open(struct weir__core *c, weir__lease_fn fn, void *arg)
 
     if (st)
         each(c, st, fn, arg);
+}
+
+/* ---- the budgets that lend ---- */
+
+static void save_budget(struct weir__core *c, const struct weir__budget *b)
+{
+    struct weir_stmt *st =
+        stmt(c, "INSERT INTO budgets(id, unit, mode, kind, timezone, budget_limit, gone)"
+                " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(id) DO UPDATE SET unit = ?2,"
+                " mode = ?3, kind = ?4, timezone = ?5, budget_limit = ?6, gone = ?7");
+
+    if (!st)
+        return;
+    bind_z(st, 1, b->id);
+    weir_stmt_bind_i64(st, 2, b->def.unit);
+    weir_stmt_bind_i64(st, 3, b->def.mode);
+    weir_stmt_bind_i64(st, 4, b->def.window);
+    weir_stmt_bind_str(st, 5, weir_str_of(b->def.timezone));
+    weir_stmt_bind_i64(st, 6, b->def.limit);
+    weir_stmt_bind_i64(st, 7, b->gone_ms != 0);
+    run(c, st);
+}
+
+void weir__budgets_save(struct weir__core *c)
+{
+    struct weir_stmt *st = stmt(c, "DELETE FROM budgets");
+
+    if (st)
+        run(c, st);
+    for (const struct weir__budget *b = c->budgets->by_id; b && c->rc == WEIR_OK; b = b->hh.next)
+        save_budget(c, b);
+}
+
+int weir__budgets_load(struct weir__core *c, struct weir__budget_set **out)
+{
+    struct weir__budget_set *s;
+    struct weir_stmt *st = stmt(c, "SELECT id, unit, mode, kind, timezone, budget_limit, gone"
+                                   " FROM budgets");
+    int rc = weir__budget_set_make(NULL, 0, &s);
+
+    while (st && rc == WEIR_OK && row(c, st)) {
+        struct weir_ledger_budget def = {
+            .id = weir_arena_strdup(c->arena, weir_stmt_str(st, 0)),
+            .unit = (enum weir_unit)weir_stmt_i64(st, 1),
+            .mode = (enum weir_budget_mode)weir_stmt_i64(st, 2),
+            .window = (enum weir_window_kind)weir_stmt_i64(st, 3),
+            .timezone =
+                weir_stmt_str(st, 4).n ? weir_arena_strdup(c->arena, weir_stmt_str(st, 4)) : NULL,
+            .limit = weir_stmt_i64(st, 5)};
+
+        /* A time zone that this machine has lost is the policy's to complain of. */
+        (void)!weir__budget_set_add(s, &def, weir_stmt_i64(st, 6) ? c->now.mono_ms : 0);
+    }
+    if (st)
+        weir_stmt_reset(st);
+    *out = s;
+    return rc == WEIR_OK ? c->rc : rc;
 }
 
 /* Closed leases are of no use a day after their window; windows stay for history: minutes for a

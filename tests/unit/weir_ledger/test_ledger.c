@@ -289,6 +289,34 @@ static void a_restarted_ledger_remembers(void **state)
     weir_ledger_detach(s);
 }
 
+static void a_budget_that_left_the_policy_lends_on_over_a_restart(void **state)
+{
+    struct weir_ledger_options o = {.path = path};
+    struct weir_ledger_session *s = weir_ledger_attach(ledger, "node-1", on_down, &peer);
+
+    (void)state;
+    ask(s, "default/team", WEIR_UNIT_TOKENS, 900);
+    wait_for(&peer.grants, 1);
+    assert_int_equal(weir_ledger_set_budgets(ledger, NULL, 0), WEIR_OK);
+    weir_ledger_detach(s);
+    weir_ledger_destroy(ledger);
+
+    assert_int_equal(weir_ledger_create(&o, &ledger), WEIR_OK);
+    s = weir_ledger_attach(ledger, "node-1", on_down, &peer);
+    ask(s, "default/team", WEIR_UNIT_TOKENS, 50); /* no policy yet: nobody knows its limit */
+    wait_for(&peer.refusals, 1);
+    assert_true(peer.retry);
+    assert_int_equal(weir_ledger_set_budgets(ledger, NULL, 0), WEIR_OK);
+    ask(s, "default/team", WEIR_UNIT_TOKENS, 50); /* from a proxy with the policy before */
+    wait_for(&peer.grants, 2);
+    assert_int_equal(peer.granted, 950);
+    ask(s, "default/team", WEIR_UNIT_TOKENS, 51);
+    wait_for(&peer.refusals, 2);
+    assert_false(peer.retry);
+    assert_int_equal(peer.remaining, 50);
+    weir_ledger_detach(s);
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -300,6 +328,7 @@ int main(void)
         CASE(an_operator_can_write_a_lease_off),
         CASE(bad_budgets_leave_the_old_set_in_force),
         CASE(a_restarted_ledger_remembers),
+        CASE(a_budget_that_left_the_policy_lends_on_over_a_restart),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
