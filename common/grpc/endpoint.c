@@ -49,6 +49,7 @@ static void on_async_closed(uv_handle_t *h)
     void (*done)(void *) = g->done;
     void *arg = g->done_arg;
 
+    weir__grpc_server_tls_free_all(g);
     pthread_mutex_destroy(&g->lock);
     free(g);
     if (done)

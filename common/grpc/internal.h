@@ -39,6 +39,8 @@ struct weir__grpc_event {
     size_t bytes;
 };
 
+struct weir__grpc_server_tls;
+
 struct weir_grpc {
     uv_loop_t *loop;
     uv_async_t async;
@@ -48,6 +50,7 @@ struct weir_grpc {
     struct weir__grpc_event *first, **last;
     void (*done)(void *arg);
     void *done_arg;
+    struct weir__grpc_server_tls *server_tls; /* list; the loop */
 };
 
 struct weir_grpc_msg {
@@ -89,6 +92,15 @@ struct weir_grpc_stream {
     struct weir_grpc_peer peer;
     char *method, *peer_uri, *peer_address;
 };
+
+/* server_tls.c. They live as long as the endpoint: gRPC gives no sign when it is done with one.
+ * NULL, WEIR_EINVAL: a text is missing. */
+struct weir__grpc_server_tls *weir__grpc_server_tls_new(struct weir_grpc *g,
+                                                        const struct weir_grpc_tls *tls);
+WEIR_NODISCARD int weir__grpc_server_tls_set(struct weir__grpc_server_tls *t,
+                                             const struct weir_grpc_tls *tls);
+grpc_server_credentials *weir__grpc_server_tls_credentials(struct weir__grpc_server_tls *t);
+void weir__grpc_server_tls_free_all(struct weir_grpc *g);
 
 void weir__grpc_post(struct weir_grpc *g, enum weir__grpc_event_kind kind,
                      struct weir_grpc_stream *s, struct weir_grpc_server *server,

@@ -120,6 +120,10 @@ struct weir_grpc_listen {
 WEIR_NODISCARD int weir_grpc_server_create(struct weir_grpc *g, const struct weir_grpc_listen *l,
                                            weir_grpc_accept_fn accept, void *arg,
                                            struct weir_grpc_server **out);
+/* Another certificate (and CA) for handshakes from now on; open connections stay. Copied. When gRPC
+ * can't use it the one before goes on. WEIR_EINVAL: a text is missing. WEIR_ESTATE: no TLS here. */
+WEIR_NODISCARD int weir_grpc_server_set_tls(struct weir_grpc_server *s,
+                                            const struct weir_grpc_tls *tls);
 int weir_grpc_server_port(const struct weir_grpc_server *s); /* of address */
 /* Refuses new calls, cancels the open ones; done runs when all have closed; s is freed by then. */
 void weir_grpc_server_destroy(struct weir_grpc_server *s, void (*done)(void *arg), void *arg);

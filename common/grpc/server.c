@@ -22,6 +22,7 @@ struct weir_grpc_server {
     grpc_server *server;
     weir_grpc_accept_fn accept;
     void *arg;
+    struct weir__grpc_server_tls *tls; /* the endpoint's; NULL: a Unix socket only */
     int port;
     struct slot slots[SLOTS];
     struct weir__grpc_op op_shutdown;
@@ -79,18 +80,6 @@ static void on_shutdown(void *owner, bool ok)
     slot_done(owner);
 }
 
-static grpc_server_credentials *credentials(const struct weir_grpc_tls *tls)
-{
-    grpc_ssl_pem_key_cert_pair pair;
-
-    if (!tls || !tls->ca || !tls->certificate || !tls->key)
-        return NULL;
-    pair.private_key = tls->key;
-    pair.cert_chain = tls->certificate;
-    return grpc_ssl_server_credentials_create_ex(
-        tls->ca, &pair, 1, GRPC_SSL_REQUEST_CLIENT_CERTIFICATE_AND_VERIFY, NULL);
-}
-
 static int add_ports(struct weir_grpc_server *v, const struct weir_grpc_listen *l)
 {
     grpc_server_credentials *creds;
@@ -108,7 +97,8 @@ static int add_ports(struct weir_grpc_server *v, const struct weir_grpc_listen *
             return WEIR_EIO;
     }
     if (l->address) {
-        creds = credentials(l->tls);
+        v->tls = weir__grpc_server_tls_new(v->g, l->tls);
+        creds = v->tls ? weir__grpc_server_tls_credentials(v->tls) : NULL;
         if (!creds)
             return WEIR_EINVAL;
         v->port = grpc_server_add_http2_port(v->server, l->address, creds);
@@ -154,6 +144,11 @@ int weir_grpc_server_create(struct weir_grpc *g, const struct weir_grpc_listen *
     v->waiting = 1;
     grpc_server_shutdown_and_notify(v->server, g->cq, &v->op_shutdown);
     return rc; /* freed when the shutdown comes back */
+}
+
+int weir_grpc_server_set_tls(struct weir_grpc_server *s, const struct weir_grpc_tls *tls)
+{
+    return s->tls ? weir__grpc_server_tls_set(s->tls, tls) : WEIR_ESTATE;
 }
 
 int weir_grpc_server_port(const struct weir_grpc_server *s)

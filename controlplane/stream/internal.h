@@ -80,6 +80,8 @@ struct weir__stream_link {
     unsigned batches; /* given to the ingest, not answered yet */
 };
 
+struct weir__stream_server_id;
+
 struct weir_stream {
     struct weir_stream_hooks hooks;
     uv_loop_t loop;
@@ -116,10 +118,17 @@ struct weir_stream {
     pthread_mutex_t ca_lock; /* any thread: one signature at a time */
     struct weir_ca *ca;
     struct weir__tokens *tokens;
-    char *server_cert, *server_key;
+    struct weir__stream_server_id *server_id; /* NULL: a Unix socket only */
     int64_t certificate_ms;
-    unsigned enrolments; /* jobs in the pool */
+    unsigned enrolments; /* jobs in the pool, the server's own certificate too */
 };
+
+/* identity.c */
+WEIR_NODISCARD int weir__stream_open_identity(struct weir_stream *s,
+                                              const struct weir_stream_options *o);
+struct weir_grpc_tls weir__stream_server_tls(const struct weir_stream *s); /* borrowed */
+void weir__stream_renew_identity(struct weir_stream *s);                   /* when it is time */
+void weir__stream_close_identity(struct weir_stream *s);
 
 /* Runs fn(arg) on the stream thread. WEIR_ECLOSED: it has stopped, or is full. */
 WEIR_NODISCARD int weir__stream_post(struct weir_stream *s, weir_post_fn fn, void *arg);

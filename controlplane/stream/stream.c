@@ -13,12 +13,9 @@
 
 enum {
     MAILBOX = 1 << 20,
-    NAMES = 28, /* of the server's certificate, besides our own */
     TICK_MS = 100,
     DRAIN_GRACE_MS = 500,
 };
-
-static const int64_t SERVER_CERTIFICATE_MS = 365LL * 86400000;
 
 int weir__stream_post(struct weir_stream *s, weir_post_fn fn, void *arg)
 {
@@ -147,6 +144,8 @@ static void on_tick(uv_timer_t *h)
         x->closing = true;
     }
     weir__stream_prune(s, false);
+    if (!s->draining)
+        weir__stream_renew_identity(s);
     if (s->draining && s->enrolments == 0 &&
         (weir_list_empty(&s->sessions) || now >= s->drain_until_ms))
         shut(s);
@@ -158,32 +157,6 @@ static void *run_loop(void *arg)
 
     uv_run(&s->loop, UV_RUN_DEFAULT);
     return NULL;
-}
-
-static int open_identity(struct weir_stream *s, const struct weir_stream_options *o)
-{
-    const char *names[NAMES + 4];
-    size_t n = 0;
-    int rc;
-
-    if (!o->state || o->server_name_count > NAMES)
-        return WEIR_EINVAL;
-    names[n++] = "weir-control";
-    names[n++] = "localhost";
-    names[n++] = "127.0.0.1";
-    names[n++] = "::1";
-    for (size_t i = 0; i < o->server_name_count; i++)
-        names[n++] = o->server_names[i];
-    rc = weir_ca_open(o->state, &s->ca);
-    if (rc == WEIR_OK)
-        rc = weir__tokens_open(o->state, &s->tokens);
-    if (rc == WEIR_OK && o->join_token && *o->join_token)
-        weir__tokens_configure(s->tokens, weir_str_of(o->join_token),
-                               o->join_namespace ? o->join_namespace : "default");
-    if (rc == WEIR_OK)
-        rc = weir_ca_issue_server(s->ca, names, n, SERVER_CERTIFICATE_MS, &s->server_cert,
-                                  &s->server_key);
-    return rc;
 }
 
 static int make_socket_folder(const char *path)
@@ -226,17 +199,15 @@ static void init(struct weir_stream *s, const struct weir_stream_options *o)
 
 static int listen_on(struct weir_stream *s, const struct weir_stream_options *o)
 {
-    struct weir_grpc_tls tls = {0};
+    struct weir_grpc_tls tls;
     struct weir_grpc_listen l = {.unix_path = o->unix_path, .address = o->address, .tls = &tls};
     int rc = o->unix_path ? make_socket_folder(o->unix_path) : WEIR_OK;
 
     if (rc == WEIR_OK && o->address)
-        rc = open_identity(s, o);
+        rc = weir__stream_open_identity(s, o);
     if (rc != WEIR_OK)
         return rc;
-    tls.ca = s->ca ? weir_ca_pem(s->ca) : NULL;
-    tls.certificate = s->server_cert;
-    tls.key = s->server_key;
+    tls = weir__stream_server_tls(s);
     return weir_grpc_server_create(s->grpc, &l, accept_call, s, &s->listener);
 }
 
@@ -303,10 +274,7 @@ void weir_stream_free(struct weir_stream *s)
     weir_rendered_unref(s->empty);
     weir_rendered_unref(s->last_known);
     weir__diff_cache_destroy(s->diffs);
-    weir__tokens_close(s->tokens);
-    weir_ca_close(s->ca);
-    free(s->server_cert);
-    weir_pki_free(s->server_key);
+    weir__stream_close_identity(s);
     pthread_mutex_destroy(&s->post_lock);
     pthread_mutex_destroy(&s->ca_lock);
     free(s);

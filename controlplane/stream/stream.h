@@ -46,7 +46,8 @@ struct weir_stream_options {
     size_t server_name_count;        /* "localhost", 127.0.0.1, ::1 and "weir-control" always */
     const char *join_token;          /* a configured token, usable many times; NULL: none */
     const char *join_namespace;      /* that token's namespace; NULL: "default" */
-    int64_t certificate_ms;          /* 0: 24 h */
+    int64_t certificate_ms;          /* of proxies; 0: 24 h */
+    int64_t server_certificate_ms;   /* renewed after two thirds of it; 0: a year */
     int64_t quiet_ms, quiet_max_ms;  /* debounce; 0: 100 and 2000 */
     int64_t lifetime_ms;             /* of a Config stream, +-20 %; 0: 30 min */
     size_t max_proxies;              /* 0: 10000 */
