@@ -61,16 +61,45 @@ static void sign(uv_work_t *work)
     }
 }
 
+static void note_refusal(struct enrolment *e)
+{
+    const char *address = weir_grpc_peer(e->stream)->address;
+
+    e->server->refused++;
+    WEIR_LOG(WEIR_LOG_WARN, "audit", "no certificate for proxy '%s' from %s: %s", e->node, address,
+             e->rc == WEIR_EAUTH ? "its join token is unknown, used or too old"
+                                 : weir_rc_name(e->rc));
+    if (e->rc == WEIR_EAUTH &&
+        weir__throttle_wrong(&e->server->throttle, weir_str_of(address), weir_mono_ms()))
+        WEIR_LOG(WEIR_LOG_WARN, "audit",
+                 "%s gave %d wrong join tokens within a minute: no more are looked at until it is "
+                 "over",
+                 address, WEIR__THROTTLE_WRONG);
+}
+
+/* True: the peer is told to wait. Only tokens are guessed: a certificate proves who renews. */
+static bool is_throttled(struct enrolment *e, struct weir_grpc_stream *stream)
+{
+    int64_t wait_ms =
+        e->by_certificate
+            ? 0
+            : weir__throttle_wait_ms(&e->server->throttle,
+                                     weir_str_of(weir_grpc_peer(stream)->address), weir_mono_ms());
+
+    if (wait_ms <= 0)
+        return false;
+    e->server->refused++;
+    weir_grpc_finish(stream, WEIR_GRPC_RESOURCE_EXHAUSTED,
+                     "too many wrong join tokens from this address: wait a minute");
+    return true;
+}
+
 static void answer(struct enrolment *e)
 {
     Weir__V1__EnrollResponse r = WEIR__V1__ENROLL_RESPONSE__INIT;
 
     if (e->rc != WEIR_OK) {
-        e->server->refused++;
-        WEIR_LOG(WEIR_LOG_WARN, "stream", "no certificate for proxy '%s' from %s: %s", e->node,
-                 weir_grpc_peer(e->stream)->address,
-                 e->rc == WEIR_EAUTH ? "its join token is unknown, used or too old"
-                                     : weir_rc_name(e->rc));
+        note_refusal(e);
         weir_grpc_finish(e->stream,
                          e->rc == WEIR_EAUTH    ? WEIR_GRPC_PERMISSION_DENIED
                          : e->rc == WEIR_EINVAL ? WEIR_GRPC_INVALID_ARGUMENT
@@ -79,7 +108,8 @@ static void answer(struct enrolment *e)
                                              : "no certificate can be made for this request");
         return;
     }
-    WEIR_LOG(WEIR_LOG_INFO, "stream", "enrolled %s/%s", e->ns, e->node);
+    WEIR_LOG(WEIR_LOG_INFO, "audit", "enrolled %s/%s from %s by its %s", e->ns, e->node,
+             weir_grpc_peer(e->stream)->address, e->by_certificate ? "certificate" : "join token");
     r.certificate = e->certificate;
     r.ca = (char *)weir_ca_pem(e->server->ca);
     r.has_renewafterms = true;
@@ -112,7 +142,7 @@ static void on_message(void *arg, struct weir_grpc_stream *stream, ProtobufCMess
         weir_grpc_finish(stream, WEIR_GRPC_INVALID_ARGUMENT, "one request a call");
     } else if (e->server->enrolments >= JOBS) {
         weir_grpc_finish(stream, WEIR_GRPC_RESOURCE_EXHAUSTED, "too many enrolments, come back");
-    } else {
+    } else if (!is_throttled(e, stream)) {
         const char *token = r->token ? r->token : "";
 
         if (!e->by_certificate && r->node && r->node->id)

@@ -12,6 +12,7 @@
 #include "controlplane/stream/diff.h"
 #include "controlplane/stream/fleet.h"
 #include "controlplane/stream/stream.h"
+#include "controlplane/stream/throttle.h"
 #include "controlplane/stream/tokens.h"
 #include "grpc/rpc.h"
 #include "net/post.h"
@@ -120,6 +121,7 @@ struct weir_stream {
     struct weir__tokens *tokens;
     struct weir__stream_server_id *server_id; /* NULL: a Unix socket only */
     int64_t certificate_ms;
+    struct weir__throttle throttle;
     unsigned enrolments; /* jobs in the pool, the server's own certificate too */
 };
 
