@@ -1,6 +1,7 @@
 /* arena.c - blocks in a chain; small requests are bumped from the newest one, large ones get a
  * block of their own behind it, so that one large body does not waste the rest of the current
- * block. */
+ * block. The first block is as large as most exchanges need; the next ones begin small, since a
+ * thousand slow streams that each need a little more would hold a thousand blocks. */
 #include "base/arena.h"
 
 #include <stdarg.h>
@@ -8,11 +9,15 @@
 
 #include "base/mem.h"
 
-enum { BLOCK_BYTES = 8192, ALIGN = 16 };
+enum { BLOCK_BYTES = 8192, LARGE_BYTES = 1024, ALIGN = 16, CLASSES = 3 };
+
+/* With their heads. The first block is of the last class. */
+static const size_t class_bytes[CLASSES] = {2048, 4096, BLOCK_BYTES};
 
 struct block {
     struct block *next;
     size_t size; /* payload bytes */
+    int class;   /* CLASSES: of its own size */
 };
 
 #define BLOCK_HEAD ((sizeof(struct block) + ALIGN - 1) / ALIGN * ALIGN)
@@ -29,12 +34,13 @@ struct weir_arena {
     struct block *first;  /* holds the arena itself */
     size_t used;          /* in the current block */
     size_t bytes;
+    int next_class; /* of the next block */
     struct hook *hooks;
 };
 
 struct weir_arena_cache {
-    struct block *free;
-    size_t count, max;
+    struct block *free[CLASSES];
+    size_t count[CLASSES], max; /* max: of each class */
 };
 
 static char *payload(struct block *b)
@@ -54,36 +60,42 @@ void weir_arena_cache_destroy(struct weir_arena_cache *c)
 {
     if (!c)
         return;
-    while (c->free) {
-        struct block *b = c->free;
+    for (int i = 0; i < CLASSES; i++)
+        while (c->free[i]) {
+            struct block *b = c->free[i];
 
-        c->free = b->next;
-        free(b);
-    }
+            c->free[i] = b->next;
+            free(b);
+        }
     free(c);
 }
 
-static struct block *take_block(struct weir_arena_cache *c, size_t size)
+static struct block *new_block(size_t size, int class)
 {
-    struct block *b;
+    struct block *b = weir_alloc(BLOCK_HEAD + size);
 
-    if (c && c->free && size == BLOCK_BYTES - BLOCK_HEAD) {
-        b = c->free;
-        c->free = b->next;
-        c->count--;
-        return b;
-    }
-    b = weir_alloc(BLOCK_HEAD + size);
     b->size = size;
+    b->class = class;
+    return b;
+}
+
+static struct block *take_block(struct weir_arena_cache *c, int class)
+{
+    struct block *b = c ? c->free[class] : NULL;
+
+    if (!b)
+        return new_block(class_bytes[class] - BLOCK_HEAD, class);
+    c->free[class] = b->next;
+    c->count[class]--;
     return b;
 }
 
 static void give_block(struct weir_arena_cache *c, struct block *b)
 {
-    if (c && c->count < c->max && b->size == BLOCK_BYTES - BLOCK_HEAD) {
-        b->next = c->free;
-        c->free = b;
-        c->count++;
+    if (c && b->class < CLASSES && c->count[b->class] < c->max) {
+        b->next = c->free[b->class];
+        c->free[b->class] = b;
+        c->count[b->class]++;
         return;
     }
     free(b);
@@ -91,7 +103,7 @@ static void give_block(struct weir_arena_cache *c, struct block *b)
 
 struct weir_arena *weir_arena_create(struct weir_arena_cache *cache)
 {
-    struct block *b = take_block(cache, BLOCK_BYTES - BLOCK_HEAD);
+    struct block *b = take_block(cache, CLASSES - 1);
     struct weir_arena *a = (struct weir_arena *)payload(b);
 
     b->next = NULL;
@@ -135,18 +147,20 @@ void *weir_arena_alloc(struct weir_arena *a, size_t n)
         a->used += n;
         return p;
     }
-    if (n > BLOCK_BYTES / 4) {
-        b = take_block(NULL, n);
+    if (n > LARGE_BYTES) {
+        b = new_block(n, CLASSES);
         b->next = a->blocks->next;
         a->blocks->next = b;
         a->bytes += BLOCK_HEAD + n;
         return payload(b);
     }
-    b = take_block(a->cache, BLOCK_BYTES - BLOCK_HEAD);
+    b = take_block(a->cache, a->next_class);
+    a->bytes += class_bytes[a->next_class];
+    if (a->next_class < CLASSES - 1)
+        a->next_class++;
     b->next = a->blocks;
     a->blocks = b;
     a->used = n;
-    a->bytes += BLOCK_BYTES;
     return payload(b);
 }
 
