@@ -1,11 +1,12 @@
 // Medians of what run.sh measured: the table for people, JSON lines for programs.
-//   node report.mjs RAW.jsonl OUT.jsonl
+//   node report.mjs RAW.jsonl ADMISSION.jsonl OUT.jsonl
 import fs from "node:fs";
 import os from "node:os";
 import { execFileSync } from "node:child_process";
 
-const [rawFile, outFile] = process.argv.slice(2);
-const rows = fs.readFileSync(rawFile, "utf8").trim().split("\n").map((l) => JSON.parse(l));
+const [rawFile, admissionFile, outFile] = process.argv.slice(2);
+const read = (file) => fs.readFileSync(file, "utf8").trim().split("\n").map((l) => JSON.parse(l));
+const rows = read(rawFile), admission = read(admissionFile);
 const scenarios = [...new Set(rows.map((r) => r.scenario))].filter((s) => s !== "idle" && s !== "after");
 const order = ["mock", "nginx"];
 const subjects = [...new Set(rows.map((r) => r.subject))].sort((a, b) => (order.indexOf(b) - order.indexOf(a)) || a.localeCompare(b));
@@ -53,6 +54,8 @@ for (const when of ["idle", "after"])
     keep(when, r.subject, "private", "KiB", [r.private_kib]);
     keep(when, r.subject, "resident", "KiB", [r.resident_kib]);
   }
+for (const metric of new Set(admission.map((r) => r.metric)))
+  keep("admission", "weir", metric, "ns", admission.filter((r) => r.metric === metric).map((r) => r.value));
 fs.writeFileSync(outFile, all.map((x) => JSON.stringify(x)).join("\n") + "\n");
 
 // ---- the table ----
@@ -92,6 +95,9 @@ console.log("\nMemory in KiB: private (dirty) and resident");
 table(["subject", "idle private", "RSS", "after load private", "RSS"],
   subjects.map((s) => [s, ...["idle", "after"].flatMap((w) => ["private", "resident"].map((m) => figure(find(w, s, m)?.value)))]));
 
+console.log("\nWhat budgets cost a call, alone, in ns");
+table(["step", "time"], all.filter((x) => x.scenario === "admission").map((x) => [x.metric, withSpread(x)]));
+
 const bars = [];
 const governed = "weir-governed";
 for (const scenario of scenarios) {
@@ -102,9 +108,13 @@ for (const scenario of scenarios) {
 }
 const [ourD, theirD] = [governed, "nginx"].map((s) => find("D", s, "delay_p99")?.value);
 if (ourD && theirD) bars.push(["D: p99 of the delay against nginx", (ourD / theirD).toFixed(2), "none (aim 1.5)"]);
+const [quiet, streaming] = ["idle", "D"].map((s) => find(s, governed, "private")?.value);
+if (quiet && streaming) bars.push(["D: private memory a stream, KiB", ((streaming - quiet) / 1000).toFixed(1), "<= 16"]);
 const [ourH, theirH] = [governed, "nginx"].map((s) => find("H", s, "added_p50")?.value);
 if (ourH && theirH) bars.push(["H: added p50 against nginx, us", figure(ourH - theirH), "none (aim 20)"]);
 const idle = find("idle", governed, "private")?.value;
+const admit = all.find((x) => x.scenario === "admission" && x.metric.startsWith("admit p99,"))?.value;
+if (admit) bars.push(["budget admission p99, us", (admit / 1000).toFixed(2), "<= 10"]);
 if (idle) bars.push(["private memory idle, MiB", (idle / 1024).toFixed(2), "<= 4"]);
 if (bars.length) {
   console.log("\nBars");

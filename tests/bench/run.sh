@@ -69,7 +69,7 @@ measure() { # scenario subject round
   else echo "scenario $1 failed for $2" >&2; fi
 }
 
-[ -x "$tools/bench.load" ] && [ -x "$tools/bench.mock" ] || { echo "the rig is not built: make build" >&2; exit 1; }
+[ -x "$tools/bench.load" ] && [ -x "$tools/bench.mock" ] && [ -x "$tools/bench.admission" ] || { echo "the rig is not built: make build" >&2; exit 1; }
 export MOCK_PORT; MOCK_PORT=$(node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); })')
 "${pin[@]}" "$tools/bench.mock" "$MOCK_PORT" >/dev/null & export MOCK_PID=$!
 for s in $subjects; do
@@ -84,6 +84,8 @@ for round in $(seq "$rounds"); do
     [ -n "$quick" ] || printf '\rround %d of %d, scenario %s ' "$round" "$rounds" "$scenario" >&2
     for s in $subjects; do measure "$scenario" "$s" "$round"; done
   done
+  # shellcheck disable=SC2086
+  ${SUBJECT_CORE:+taskset -c $SUBJECT_CORE} "$tools/bench.admission" >>"$work/admission.jsonl"
   # The next round goes the other way round, so that nobody always follows the same one.
   # shellcheck disable=SC2086
   subjects=$(printf '%s\n' $subjects | tac | tr '\n' ' ')
@@ -92,4 +94,4 @@ done
 sleep 8 # a gateway may give memory back once it has been idle for a while
 memory after
 mkdir -p build
-node "$here/report.mjs" "$raw" build/bench.jsonl
+node "$here/report.mjs" "$raw" "$work/admission.jsonl" build/bench.jsonl
