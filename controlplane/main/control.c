@@ -226,6 +226,7 @@ static void on_api_closed(void *arg)
     weir_policy_source_close(c->source, on_source_closed, c);
     uv_close((uv_handle_t *)&c->sigterm, NULL);
     uv_close((uv_handle_t *)&c->sigint, NULL);
+    uv_close((uv_handle_t *)&c->sighup, NULL);
 }
 
 static void on_stop_signal(uv_signal_t *s, int signum)
@@ -237,6 +238,18 @@ static void on_stop_signal(uv_signal_t *s, int signum)
     c->stopping = true;
     WEIR_LOG(WEIR_LOG_INFO, "control", "%s: stopping", signum == SIGTERM ? "SIGTERM" : "SIGINT");
     weir_api_close(c->api, API_CLOSE_MS, on_api_closed, c);
+}
+
+/* In place of the default, which would end the process: what daemons are customarily told by it. */
+static void on_hangup(uv_signal_t *s, int signum)
+{
+    struct weir_control *c = s->data;
+
+    (void)signum;
+    if (c->stopping)
+        return;
+    WEIR_LOG(WEIR_LOG_INFO, "control", "SIGHUP: the policy is read again");
+    weir_policy_source_poke(c->source);
 }
 
 static void close_stores(struct weir_control *c)
@@ -254,9 +267,11 @@ static void open_signals(struct weir_control *c)
 {
     uv_signal_init(&c->loop, &c->sigterm);
     uv_signal_init(&c->loop, &c->sigint);
-    c->sigterm.data = c->sigint.data = c;
+    uv_signal_init(&c->loop, &c->sighup);
+    c->sigterm.data = c->sigint.data = c->sighup.data = c;
     uv_signal_start(&c->sigterm, on_stop_signal, SIGTERM);
     uv_signal_start(&c->sigint, on_stop_signal, SIGINT);
+    uv_signal_start(&c->sighup, on_hangup, SIGHUP);
 }
 
 int weir_control_run(const struct weir_control_options *o)

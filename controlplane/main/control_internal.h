@@ -14,7 +14,7 @@
 struct weir_control {
     const struct weir_control_options *options;
     uv_loop_t loop;
-    uv_signal_t sigterm, sigint;
+    uv_signal_t sigterm, sigint, sighup;
     struct weir_policy_source_options source_options;
 
     struct weir_ledger *ledger;

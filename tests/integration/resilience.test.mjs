@@ -101,6 +101,15 @@ test("SIGTERM drains: an open stream ends whole, new connections are refused, th
   assert.equal(code, 0, weir.proxies[0].proc.output.slice(-2000));
 });
 
+test("SIGHUP makes the control plane read its policy again, and ends nothing", async (t) => {
+  const { weir, openai } = await setting(t);
+  weir.control.child.kill("SIGHUP");
+  await until(() => weir.control.output.includes("SIGHUP: the policy is read again"), "the line in its log");
+  await openai.chat.completions.create(chat());
+  assert.equal((await weir.api("/policy")).errors.length, 0);
+  assert.ok(!weir.control.gone);
+});
+
 test("two workers share nothing and still keep one budget", async (t) => {
   const { mock, openai } = await setting(t, { budgets: budget("calls", "{requests: 10}"), proxyArgs: ["--workers", "2"] });
   const results = await Promise.all(Array.from({ length: 40 }, () => outcome(openai.chat.completions.create(chat()))));
