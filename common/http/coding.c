@@ -30,6 +30,14 @@ static void free_body(void *arg)
     b->taken = 0;
 }
 
+void weir_http_body_drop(struct weir_http_body *b)
+{
+    if (!b->heap)
+        return;
+    free_body(b);
+    b->n = b->cap = 0;
+}
+
 void weir_http_body_init(struct weir_http_body *b, struct weir_arena *a, uint64_t max_bytes,
                          struct weir_http_body_pool *pool)
 {

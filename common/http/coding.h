@@ -30,6 +30,8 @@ WEIR_NODISCARD int weir_http_body_reserve(struct weir_http_body *b, size_t n);
 /* The same, once and first, for a length that is known. */
 WEIR_NODISCARD int weir_http_body_expect(struct weir_http_body *b, size_t n);
 WEIR_NODISCARD int weir_http_body_add(struct weir_http_body *b, const char *p, size_t n);
+/* Nobody reads it any more. One in the arena stays as it is. */
+void weir_http_body_drop(struct weir_http_body *b);
 /* Zeroes the padding. */
 struct weir_str weir_http_body_str(struct weir_http_body *b);
 

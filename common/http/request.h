@@ -26,6 +26,10 @@ enum { WEIR_HTTP_BODY_PADDING = 64 }; /* zero bytes that may be read after a bod
  * answered by the server). Once, before the answer is started. */
 void weir_http_req_collect_body(struct weir_http_req *req, uint64_t max_bytes);
 
+/* The body that on_body gave is not read any more: a large one's memory goes now rather than with
+ * the request. */
+void weir_http_req_drop_body(struct weir_http_req *req);
+
 void weir_http_req_set_user(struct weir_http_req *req, void *user);
 void *weir_http_req_user(const struct weir_http_req *req);
 

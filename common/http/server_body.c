@@ -49,6 +49,12 @@ void weir_http_req_collect_body(struct weir_http_req *req, uint64_t max_bytes)
     weir__http_mark(c);
 }
 
+void weir_http_req_drop_body(struct weir_http_req *req)
+{
+    if (req->delivered)
+        weir_http_body_drop(&req->body);
+}
+
 int weir__http_body_add(struct weir_http_req *r, const char *p, size_t n)
 {
     int rc;

@@ -66,6 +66,14 @@ void weir_exchange_on_abort(struct weir_http_req *req, int rc)
     weir_pipeline_finish(x);
 }
 
+void weir_exchange_drop_body(struct weir_exchange *x)
+{
+    if (!x->answered || !x->body_sent)
+        return;
+    x->body = WEIR_STR_NULL;
+    weir_http_req_drop_body(x->req);
+}
+
 void weir_exchange_on_writable(struct weir_http_req *req)
 {
     struct weir_exchange *x = weir_http_req_user(req);

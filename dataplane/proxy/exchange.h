@@ -85,8 +85,9 @@ struct weir_exchange {
     bool entered;               /* counts in its agent's concurrency */
 
     /* receive, decode */
-    struct weir_str body;
-    struct weir_llm_call call;
+    struct weir_str body; /* absent once no attempt can need it any more */
+    int64_t request_bytes;
+    struct weir_llm_call call; /* its strings are the arena's, not the body's */
 
     /* route */
     const struct weir_policy_route *route;
@@ -110,6 +111,7 @@ struct weir_exchange {
     size_t stale_count; /* of them, those that met a kept connection which was closed already */
     bool sent;          /* a request may have reached a provider */
     char span_id[17];   /* of this call, when its provider was told it; "": not yet made */
+    bool body_sent;     /* wholly, in the present attempt */
     bool unsent;        /* cancelled before a byte of the present attempt left */
     struct weir_wheel_timer timer; /* the pause before a retry, or the end of holding back */
     const struct weir_http_call_head *response; /* only while relay begins */
@@ -144,6 +146,10 @@ void weir_exchange_on_body(struct weir_http_req *req, struct weir_str body);
 void weir_exchange_on_abort(struct weir_http_req *req, int rc);
 void weir_exchange_on_writable(struct weir_http_req *req);
 void weir_exchange_on_done(struct weir_http_req *req);
+
+/* Gives the request's body back as soon as it is sent and the client has an answer's beginning: a
+ * stream may be silent for long, and its request large. */
+void weir_exchange_drop_body(struct weir_exchange *x);
 
 /* Ends whatever the exchange waits for (upstream call, admission, timer), without callbacks. */
 void weir_exchange_stop_waiting(struct weir_exchange *x);

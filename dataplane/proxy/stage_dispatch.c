@@ -62,6 +62,7 @@ static void start(struct weir_exchange *x)
     int rc;
 
     note_attempt(x);
+    x->body_sent = false;
     if (x->candidate->provider->echo) {
         weir_pipeline_resume(x);
         return;
@@ -213,6 +214,14 @@ static bool is_encoded(const struct weir_http_call_head *head)
     return false;
 }
 
+static void on_sent(void *arg)
+{
+    struct weir_exchange *x = arg;
+
+    x->body_sent = true;
+    weir_exchange_drop_body(x); /* an answer may begin before its request has ended */
+}
+
 static void on_head(void *arg, const struct weir_http_call_head *head)
 {
     struct weir_exchange *x = arg;
@@ -289,8 +298,11 @@ static void on_error(void *arg, int rc, const struct weir_http_call_info *info)
                         info->phase >= WEIR_HTTP_PHASE_FIRST_BYTE && !stale);
 }
 
-const struct weir_http_call_events weir_attempt_events = {
-    .on_head = on_head, .on_body = on_body, .on_end = on_end, .on_error = on_error};
+const struct weir_http_call_events weir_attempt_events = {.on_sent = on_sent,
+                                                          .on_head = on_head,
+                                                          .on_body = on_body,
+                                                          .on_end = on_end,
+                                                          .on_error = on_error};
 
 enum weir_verdict weir_stage_dispatch(struct weir_exchange *x)
 {

@@ -18,5 +18,6 @@ void weir_exchange_on_body(struct weir_http_req *req, struct weir_str body)
     if (!x)
         return;
     x->body = body;
+    x->request_bytes = (int64_t)body.n;
     weir_pipeline_resume(x);
 }

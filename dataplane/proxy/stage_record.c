@@ -166,7 +166,7 @@ static void fill_call(const struct weir_exchange *x, struct weir_record *r)
     r->dialect = weir_dialect_name(x->dialect);
     r->requested_model = x->call.model;
     r->stream = x->call.stream;
-    r->request_bytes = (int64_t)x->body.n;
+    r->request_bytes = x->request_bytes;
     if (x->route)
         r->route = x->route->name;
     if (x->candidate)

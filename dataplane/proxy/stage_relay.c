@@ -71,6 +71,7 @@ static void begin_answer(struct weir_exchange *x)
 {
     weir_wheel_cancel(x->worker->wheel, &x->timer);
     x->answered = true;
+    weir_exchange_drop_body(x);
     x->head_count += weir_answer_headers(x, false, x->head + x->head_count);
     weir_http_start(x->req, (unsigned)x->status, x->head, x->head_count, -1);
     to_client(x, weir_buf_str(&x->held_back));

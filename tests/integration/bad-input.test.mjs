@@ -146,6 +146,21 @@ test("bodies that together take more than they may get a 503 in the client's dia
   await openai.chat.completions.create(chat());
   const metric = async (name) => Number(new RegExp(`^${name} (\\d+)$`, "m").exec(await weir.metrics())[1]);
   await until(async () => (await metric("weir_request_bodies_refused_total")) === 2 && (await metric("weir_request_body_bytes")) > 600_000, "the numbers");
+  let resume;
+  const silent = new Promise((r) => (resume = r)), large = "d".repeat(300_000);
+  mock.plan = () => ({ tokens: 12, holdAfter: [6, silent] });
+  const stream = await openai.chat.completions.create({ ...message(large), stream: true });
+  let text = "";
+  for await (const e of stream) {
+    text += e.choices[0]?.delta.content ?? "";
+    if (text.length < 16) continue;
+    await until(async () => { const n = await metric("weir_request_body_bytes"); return n > 600_000 && n < 700_000; }, "the silent stream's request to be given back");
+    resume();
+  }
+  assert.equal(text, "lor ".repeat(12));
+  const { id } = await until(async () => (await weir.api("/calls?limit=50&since=1h")).items.find((r) => r.stream), "its record");
+  assert.ok((await weir.api(`/calls/${id}`)).requestBytes > 300_000);
+  mock.plan = () => ({});
   release();
   await held;
   await until(async () => (await metric("weir_request_body_bytes")) === 0, "the room to be free again");
