@@ -143,15 +143,15 @@ static void taken(struct weir_holder *h, struct weir_admission *a, int64_t now_m
 
         p->counter->typical = max64(p->ask, p->counter->typical - p->counter->typical / 16);
         p->ask = 0;
+        if (p->on) {
+            p->on->last_used_ms = now_ms;
+            memcpy(p->lease, p->on->id, sizeof p->lease);
+            weir__lease_changed(h, p->on);
+        } else
+            p->lease[0] = '\0';
+        /* After the lease it moved to: a kill in between charges it twice, never not at all. */
         if (was[i].on && was[i].on != p->on)
             weir__lease_hold_ended(h, was[i].on);
-        if (!p->on) {
-            p->lease[0] = '\0';
-            continue;
-        }
-        p->on->last_used_ms = now_ms;
-        memcpy(p->lease, p->on->id, sizeof p->lease);
-        weir__lease_changed(h, p->on);
     }
     if (!extending) {
         h->count.admitted++;
