@@ -1,6 +1,7 @@
 /* Every history of a small world, checked: two holders, a limit of 2, two leases,
- * every message delivered late, never, or again, crashes at every step. The steps are those of
- * common/lease; each of the five known mistakes, put in on purpose, must break an invariant. */
+ * every message delivered late, never, or again, crashes at every step. Three more worlds are like
+ * it but for a limit that is lowered, a provider that bills past a hold, a window that ends. The
+ * steps are those of common/lease; each mistake put in on purpose must break its invariant. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,9 +12,12 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
-#include "lease/lease.h"
+#include "small.h"
 
-enum { HOLDERS = 2, LEASES = 2, LIMIT = 2, MESSAGES = 2, GRANTED_MAX = 3, STATES_MAX = 1 << 22 };
+enum { STATES_MAX = 1 << 23 };
+
+/* What else happens, once. */
+enum event { NOTHING, DECREASE, BREACH, ROLL_OVER };
 
 enum mistake {
     NONE,
@@ -22,139 +26,24 @@ enum mistake {
     SEND_BEFORE_DURABLE,
     REFUND_AFTER_CRASH,
     RETURN_OPEN_HOLDS,
-};
-
-/* Small numbers only, so that a state fits into few bytes. */
-struct lease_state {
-    int8_t owner;                                                             /* -1: not made yet */
-    int8_t granted, returned, settled, closed;                                /* the ledger's row */
-    int8_t known, l_granted, l_returned, l_settled, l_held, l_ended, l_final; /* its holder's */
-    int8_t j_granted, j_returned, j_settled, j_held; /* a rolled-back journal */
-    int8_t truth;
-};
-
-struct message {
-    int8_t kind; /* 0: none, 1: grant, 2: report */
-    int8_t lease, a, b, final;
-};
-
-struct world {
-    struct lease_state lease[LEASES];
-    int8_t closed_settled, committed;
-    /* What a restart of the ledger comes back to; differs only when sending is not after writing.
-     */
-    int8_t d_granted[LEASES], d_owner[LEASES], d_committed;
-    struct message messages[MESSAGES];
+    HOLD_IGNORES_SETTLED,
+    RETURN_COUNTED_TWICE,
+    SETTLED_UP_TO_THE_HOLD,
+    ROLL_DROPS_LEASES,
+    DECREASE_IGNORES_COMMITTED,
+    LAST_WRITE_WINS,
 };
 
 struct search {
+    enum event event;
     enum mistake mistake;
-    struct world *states;
+    struct small *states;
     uint32_t *table; /* index + 1 */
     uint32_t n;
     const char *problem;
 };
 
-/* ---- between the packed state and the rules ---- */
-
-static struct weir_lease_held held_of(const struct lease_state *s)
-{
-    return (struct weir_lease_held){.granted = s->l_granted,
-                                    .returned = s->l_returned,
-                                    .settled = s->l_settled,
-                                    .held = s->l_held,
-                                    .ended = s->l_ended,
-                                    .final = s->l_final};
-}
-
-static void put_held(struct lease_state *s, const struct weir_lease_held *l)
-{
-    s->l_granted = (int8_t)l->granted;
-    s->l_returned = (int8_t)l->returned;
-    s->l_settled = (int8_t)l->settled;
-    s->l_held = (int8_t)l->held;
-    s->l_ended = l->ended;
-    s->l_final = l->final;
-}
-
-static struct weir_lease_row row_of(const struct lease_state *s)
-{
-    return (struct weir_lease_row){
-        .granted = s->granted, .returned = s->returned, .settled = s->settled, .closed = s->closed};
-}
-
-static void put_row(struct world *w, struct lease_state *s, const struct weir_lease_row *r,
-                    const struct weir_ledger_window *win)
-{
-    s->granted = (int8_t)r->granted;
-    s->returned = (int8_t)r->returned;
-    s->settled = (int8_t)r->settled;
-    s->closed = r->closed;
-    w->closed_settled = (int8_t)win->closed_settled;
-    w->committed = (int8_t)win->committed;
-}
-
-static struct weir_ledger_window window_of(const struct world *w)
-{
-    return (struct weir_ledger_window){
-        .limit = LIMIT, .closed_settled = w->closed_settled, .committed = w->committed};
-}
-
-static void durable(struct world *w)
-{
-    for (int i = 0; i < LEASES; i++) {
-        w->d_granted[i] = w->lease[i].granted;
-        w->d_owner[i] = w->lease[i].owner;
-    }
-    w->d_committed = w->committed;
-}
-
-static void post(struct world *w, struct message m)
-{
-    for (int i = 0; i < MESSAGES; i++)
-        if (memcmp(&w->messages[i], &m, sizeof m) == 0)
-            return; /* on its way already; delivery may repeat it */
-    memmove(&w->messages[1], &w->messages[0], sizeof m * (MESSAGES - 1)); /* the oldest is lost */
-    w->messages[0] = m;
-}
-
-static void post_report(struct world *w, int i)
-{
-    const struct lease_state *s = &w->lease[i];
-
-    post(w, (struct message){.kind = 2,
-                             .lease = (int8_t)i,
-                             .a = s->l_returned,
-                             .b = s->l_settled,
-                             .final = s->l_final});
-}
-
-/* ---- invariants ---- */
-
-static const char *check(const struct world *w)
-{
-    int used = 0, committed = 0;
-
-    for (int i = 0; i < LEASES; i++) {
-        const struct lease_state *s = &w->lease[i];
-        struct weir_lease_row row = row_of(s);
-        int open = s->known && !s->l_final ? s->l_held : 0;
-
-        used += s->truth + open;
-        committed += s->closed ? 0 : (int)weir_lease_commitment(&row);
-        if (s->known && !s->l_final && s->l_settled + s->l_held > s->l_granted - s->l_returned)
-            return "I2: more settled and held than granted";
-        if (s->closed && s->settled < s->truth)
-            return "I5: closed below its true usage";
-    }
-    if (used > LIMIT)
-        return "I1: spent and held beyond the limit";
-    if (w->closed_settled + w->committed > LIMIT || committed != w->committed)
-        return "I3: the ledger lent beyond the limit";
-    return NULL;
-}
-
-static void visit(struct search *s, const struct world *w)
+static void visit(struct search *s, const struct small *w)
 {
     uint64_t h = weir_hash64((struct weir_str){(const char *)w, sizeof *w}, 7);
 
@@ -168,7 +57,7 @@ static void visit(struct search *s, const struct world *w)
             }
             s->states[s->n++] = *w;
             s->table[at] = s->n;
-            s->problem = check(w);
+            s->problem = small_check(w);
             return;
         }
         if (memcmp(&s->states[s->table[at] - 1], w, sizeof *w) == 0)
@@ -178,93 +67,168 @@ static void visit(struct search *s, const struct world *w)
 
 /* ---- the ledger's steps ---- */
 
-static void ledger_grants(struct search *s, const struct world *from, int holder)
+static int lend(const struct search *s, struct weir_ledger_window *win, struct weir_lease_row *row)
+{
+    struct weir_ledger_window blind = *win;
+    int rc;
+
+    if (s->mistake != DECREASE_IGNORES_COMMITTED || win->limit == LIMIT)
+        return weir_window_grant(win, row, 1, false);
+    blind.committed = 0;
+    rc = weir_window_grant(&blind, row, 1, false);
+    win->committed += blind.committed;
+    return rc;
+}
+
+static void ledger_grants(struct search *s, const struct small *from, int holder)
 {
     for (int i = 0; i < LEASES; i++) {
-        struct world w = *from;
-        struct lease_state *l = &w.lease[i];
-        struct weir_ledger_window win = window_of(&w);
-        struct weir_lease_row row = row_of(l);
+        struct small w = *from;
+        struct small_lease *l = &w.lease[i];
+        struct weir_ledger_window win = small_window_of(&w, w.now);
+        struct weir_lease_row row = small_row_of(l);
 
-        if (l->owner != holder && !(l->owner == -1 && (i == 0 || w.lease[i - 1].owner != -1)))
+        if (l->owner == -1 && (i == 0 || w.lease[i - 1].owner != -1))
+            l->window = w.now;
+        else if (l->owner != holder || l->window != w.now)
             continue;
         /* A lease may be given back and lent again for ever: a few times are enough. */
-        if (l->granted == GRANTED_MAX || weir_window_grant(&win, &row, 1, false) != WEIR_OK)
+        if (l->granted == GRANTED_MAX || lend(s, &win, &row) != WEIR_OK)
             continue;
         l->owner = (int8_t)holder;
-        put_row(&w, l, &row, &win);
+        small_put_row(&w, l, &row, &win);
         if (s->mistake != SEND_BEFORE_DURABLE)
-            durable(&w);
-        post(&w, (struct message){.kind = 1, .lease = (int8_t)i, .a = l->granted});
+            small_durable(&w);
+        small_post(&w, (struct small_message){.kind = 1, .lease = (int8_t)i, .a = l->granted});
         visit(s, &w);
     }
 }
 
-static void ledger_restarts(struct search *s, const struct world *from)
+static void ledger_restarts(struct search *s, const struct small *from)
 {
-    struct world w = *from;
+    struct small w = *from;
 
     for (int i = 0; i < LEASES; i++) {
         w.lease[i].granted = w.d_granted[i];
         w.lease[i].owner = w.d_owner[i];
     }
-    w.committed = w.d_committed;
+    memcpy(w.committed, w.d_committed, sizeof w.committed);
     visit(s, &w);
 }
 
-static void ledger_reclaims(struct search *s, const struct world *from, int i)
+static void ledger_reclaims(struct search *s, const struct small *from, int i)
 {
-    struct world w = *from;
-    struct weir_ledger_window win = window_of(&w);
-    struct weir_lease_row row = row_of(&w.lease[i]);
+    struct small w = *from;
+    struct weir_ledger_window win = small_window_of(&w, w.lease[i].window);
+    struct weir_lease_row row = small_row_of(&w.lease[i]);
 
     weir_window_write_off(&win, &row);
-    put_row(&w, &w.lease[i], &row, &win);
-    durable(&w);
+    small_put_row(&w, &w.lease[i], &row, &win);
+    small_durable(&w);
+    visit(s, &w);
+}
+
+static void limit_decreases(struct search *s, const struct small *from)
+{
+    struct small w = *from;
+    int out = w.closed_settled[w.now] + w.committed[w.now];
+
+    w.happened = 1;
+    w.limit--;
+    w.cap[w.now] = (int8_t)(out > w.limit ? out : w.limit);
+    small_durable(&w);
+    visit(s, &w);
+}
+
+static void window_ends(struct search *s, const struct small *from)
+{
+    struct small w = *from;
+
+    for (int i = 0; s->mistake == ROLL_DROPS_LEASES && i < LEASES; i++) {
+        struct weir_ledger_window win = small_window_of(&w, w.now);
+        struct weir_lease_row row = small_row_of(&w.lease[i]);
+
+        if (w.lease[i].owner < 0)
+            continue;
+        weir_window_write_off(&win, &row);
+        small_put_row(&w, &w.lease[i], &row, &win);
+    }
+    w.happened = 1;
+    w.now++;
+    w.cap[w.now] = w.limit;
+    small_durable(&w);
     visit(s, &w);
 }
 
 /* ---- the holders' steps ---- */
 
-static void holder_step(struct search *s, const struct world *from, int i)
+static void holder_holds(struct search *s, const struct small *from, int i)
 {
-    struct weir_lease_held l = held_of(&from->lease[i]);
-    struct world w = *from;
+    struct weir_lease_held l = small_held_of(&from->lease[i]);
+    struct small w = *from;
+    int64_t settled = l.settled;
+    int rc;
 
-    if (weir_lease_hold(&l, 1) == WEIR_OK) {
-        put_held(&w.lease[i], &l);
-        visit(s, &w);
+    if (s->mistake == HOLD_IGNORES_SETTLED)
+        l.settled = 0;
+    rc = weir_lease_hold(&l, 1);
+    l.settled = settled;
+    if (rc != WEIR_OK)
+        return;
+    small_put_held(&w.lease[i], &l);
+    visit(s, &w);
+}
+
+static void holder_settles(struct search *s, const struct small *from, int i, int8_t actual)
+{
+    struct small w = *from;
+    struct small_lease *state = &w.lease[i];
+    struct weir_lease_held l = small_held_of(state);
+
+    (void)weir_lease_settle(&l, 1, s->mistake == SETTLED_UP_TO_THE_HOLD && actual > 1 ? 1 : actual);
+    small_put_held(state, &l);
+    state->truth = (int8_t)(state->truth + actual);
+    state->book = (int8_t)(state->book + actual);
+    if (actual > 1) {
+        state->over++;
+        w.happened = 1;
     }
-    for (int actual = 0; from->lease[i].l_held > 0 && actual <= 1; actual++) {
-        w = *from;
-        l = held_of(&w.lease[i]);
-        (void)weir_lease_settle(&l, 1, actual);
-        put_held(&w.lease[i], &l);
-        w.lease[i].truth = (int8_t)(w.lease[i].truth + actual);
-        visit(s, &w);
+    visit(s, &w);
+}
+
+static void holder_step(struct search *s, const struct small *from, int i)
+{
+    struct weir_lease_held l;
+    struct small w = *from;
+
+    holder_holds(s, from, i);
+    if (from->lease[i].l_held > 0) {
+        holder_settles(s, from, i, 0);
+        holder_settles(s, from, i, 1);
+        if (s->event == BREACH && !from->happened)
+            holder_settles(s, from, i, 2);
     }
-    w = *from;
-    l = held_of(&w.lease[i]);
+    l = small_held_of(&w.lease[i]);
     if (s->mistake == RETURN_OPEN_HOLDS)
         l.returned = l.granted - l.settled;
     else
         (void)weir_lease_return_idle(&l);
-    put_held(&w.lease[i], &l);
-    post_report(&w, i);
+    small_put_held(&w.lease[i], &l);
+    small_post_report(&w, i);
     visit(s, &w);
     w = *from;
-    l = held_of(&w.lease[i]);
+    l = small_held_of(&w.lease[i]);
     (void)weir_lease_finalise(&l);
-    put_held(&w.lease[i], &l);
-    post_report(&w, i);
+    small_put_held(&w.lease[i], &l);
+    small_post_report(&w, i);
     visit(s, &w);
 }
 
 /* The journal as it is may turn out later to be what was last written of it. */
-static void journal_sticks(struct search *s, const struct world *from, int i)
+static void journal_sticks(struct search *s, const struct small *from, int i)
 {
-    struct world w = *from;
-    struct lease_state *l = &w.lease[i];
+    struct small w = *from;
+    struct small_lease *l = &w.lease[i];
 
     l->j_granted = l->l_granted;
     l->j_returned = l->l_returned;
@@ -274,15 +238,15 @@ static void journal_sticks(struct search *s, const struct world *from, int i)
 }
 
 /* Open holds cost all or nothing; the next start knows the journal, or has lost it. */
-static void holder_crashes(struct search *s, const struct world *from, int holder)
+static void holder_crashes(struct search *s, const struct small *from, int holder)
 {
     for (int costs = 0; costs <= 1; costs++)
         for (int with_journal = 0; with_journal <= 1; with_journal++) {
-            struct world w = *from;
+            struct small w = *from;
 
             for (int i = 0; i < LEASES; i++) {
-                struct lease_state *l = &w.lease[i];
-                struct weir_lease_held was = held_of(l);
+                struct small_lease *l = &w.lease[i];
+                struct weir_lease_held was = small_held_of(l);
 
                 if (l->owner != holder || !l->known || l->l_final)
                     continue;
@@ -296,9 +260,10 @@ static void holder_crashes(struct search *s, const struct world *from, int holde
                     (void)weir_lease_finalise(&was);
                 } else
                     weir_lease_finalise_crashed(&was);
-                put_held(l, &was);
+                small_put_held(l, &was);
+                l->book = l->l_settled;
                 if (with_journal && l->l_final)
-                    post_report(&w, i);
+                    small_post_report(&w, i);
                 if (!with_journal) /* stranded: nothing is ever said of it again */
                     l->l_final = l->l_ended = 1;
             }
@@ -306,11 +271,60 @@ static void holder_crashes(struct search *s, const struct world *from, int holde
         }
 }
 
-static void deliver(struct search *s, const struct world *from, int m, bool again)
+/* The rule for reports, or the mistake made of it. */
+static int take_report(const struct search *s, struct weir_ledger_window *win,
+                       struct weir_lease_row *row, const struct weir_lease_report *r)
 {
-    struct world w = *from;
-    struct message msg = w.messages[m];
-    struct lease_state *l = &w.lease[msg.lease];
+    int64_t committed = win->committed, before;
+    int rc = weir_window_report(win, row, r);
+
+    if (rc != WEIR_OK || row->closed)
+        return rc;
+    if (s->mistake == RETURN_COUNTED_TWICE && r->returned > 0 && r->returned <= committed)
+        win->committed = committed - r->returned;
+    if (s->mistake == LAST_WRITE_WINS) {
+        before = weir_lease_commitment(row);
+        row->returned = r->returned;
+        row->settled = r->settled;
+        win->committed += weir_lease_commitment(row) - before;
+    }
+    return WEIR_OK;
+}
+
+static bool same(const struct weir_ledger_window *a, const struct weir_lease_row *ra,
+                 const struct weir_ledger_window *b, const struct weir_lease_row *rb)
+{
+    return a->closed_settled == b->closed_settled && a->committed == b->committed &&
+           ra->returned == rb->returned && ra->settled == rb->settled && ra->closed == rb->closed;
+}
+
+static void deliver_report(struct search *s, struct small *w, const struct small_message *msg)
+{
+    struct small_lease *l = &w->lease[msg->lease];
+    struct weir_ledger_window win = small_window_of(w, l->window), win_twice;
+    struct weir_lease_row row = small_row_of(l), was = row, row_twice;
+    struct weir_lease_report r = {.returned = msg->a, .settled = msg->b, .final = msg->final};
+
+    if (take_report(s, &win, &row, &r) != WEIR_OK)
+        return;
+    win_twice = win;
+    row_twice = row;
+    if (row.returned < was.returned || row.settled < was.settled)
+        s->problem = "I4: a counter went back";
+    else if (take_report(s, &win_twice, &row_twice, &r) != WEIR_OK ||
+             !same(&win, &row, &win_twice, &row_twice))
+        s->problem = "I4: a report that came twice counted twice";
+    small_put_row(w, l, &row, &win);
+    small_durable(w);
+    visit(s, w);
+}
+
+static void deliver(struct search *s, const struct small *from, int m, bool again)
+{
+    struct small w = *from;
+    struct small_message msg = w.messages[m];
+    struct small_lease *l = &w.lease[msg.lease];
+    struct weir_lease_held held;
 
     if (msg.kind == 0)
         return;
@@ -318,26 +332,18 @@ static void deliver(struct search *s, const struct world *from, int m, bool agai
         memmove(&w.messages[m], &w.messages[m + 1], sizeof msg * (size_t)(MESSAGES - 1 - m));
         memset(&w.messages[MESSAGES - 1], 0, sizeof msg);
     }
-    if (msg.kind == 1) {
-        struct weir_lease_held held = held_of(l);
-
-        weir_lease_grant(&held, msg.a);
-        l->known = 1;
-        put_held(l, &held);
-    } else {
-        struct weir_ledger_window win = window_of(&w);
-        struct weir_lease_row row = row_of(l);
-        struct weir_lease_report r = {.returned = msg.a, .settled = msg.b, .final = msg.final};
-
-        if (weir_window_report(&win, &row, &r) != WEIR_OK)
-            return;
-        put_row(&w, l, &row, &win);
-        durable(&w);
+    if (msg.kind == 2) {
+        deliver_report(s, &w, &msg);
+        return;
     }
+    held = small_held_of(l);
+    weir_lease_grant(&held, msg.a);
+    l->known = 1;
+    small_put_held(l, &held);
     visit(s, &w);
 }
 
-static void expand(struct search *s, const struct world *w)
+static void expand(struct search *s, const struct small *w)
 {
     for (int h = 0; h < HOLDERS; h++) {
         ledger_grants(s, w, h);
@@ -353,26 +359,32 @@ static void expand(struct search *s, const struct world *w)
     }
     if (s->mistake == SEND_BEFORE_DURABLE)
         ledger_restarts(s, w);
+    if (s->event == DECREASE && !w->happened)
+        limit_decreases(s, w);
+    if (s->event == ROLL_OVER && !w->happened)
+        window_ends(s, w);
     for (int m = 0; m < MESSAGES; m++)
         for (int again = 0; again <= 1; again++)
             deliver(s, w, m, again);
 }
 
 /* NULL: every reachable state is sound. */
-static const char *explore(enum mistake mistake)
+static const char *explore(enum event event, enum mistake mistake)
 {
-    struct search s = {.mistake = mistake};
-    struct world start;
+    struct search s = {.event = event, .mistake = mistake};
+    struct small start;
     const char *problem;
 
     memset(&start, 0, sizeof start);
     for (int i = 0; i < LEASES; i++)
         start.lease[i].owner = start.d_owner[i] = -1;
+    /* Two windows of 1 have as many histories as one of 2. */
+    start.limit = start.cap[0] = event == ROLL_OVER ? 1 : LIMIT;
     s.states = weir_alloc(STATES_MAX * sizeof *s.states);
     s.table = weir_zalloc((size_t)STATES_MAX * 2 * sizeof *s.table);
     visit(&s, &start);
     for (uint32_t i = 0; i < s.n && !s.problem; i++) {
-        struct world w = s.states[i];
+        struct small w = s.states[i];
 
         expand(&s, &w);
     }
@@ -383,51 +395,122 @@ static const char *explore(enum mistake mistake)
     return problem;
 }
 
+static void expect_found(enum event event, enum mistake mistake, const char *invariant)
+{
+    const char *problem = explore(event, mistake);
+
+    assert_non_null(problem);
+    assert_memory_equal(problem, invariant, 2);
+}
+
 static void the_rules_are_sound_in_every_reachable_state(void **state)
 {
     (void)state;
-    assert_null(explore(NONE));
+    assert_null(explore(NOTHING, NONE));
+}
+
+static void they_are_sound_when_the_limit_is_lowered(void **state)
+{
+    (void)state;
+    assert_null(explore(DECREASE, NONE));
+}
+
+static void they_are_sound_when_a_provider_bills_past_a_hold(void **state)
+{
+    (void)state;
+    assert_null(explore(BREACH, NONE));
+}
+
+static void they_are_sound_when_the_window_ends(void **state)
+{
+    (void)state;
+    assert_null(explore(ROLL_OVER, NONE));
 }
 
 static void reclaiming_without_a_final_report_is_found(void **state)
 {
     (void)state;
-    assert_non_null(explore(RECLAIM_WITHOUT_FINAL));
+    expect_found(NOTHING, RECLAIM_WITHOUT_FINAL, "I5");
 }
 
 static void resuming_from_a_rolled_back_journal_is_found(void **state)
 {
     (void)state;
-    assert_non_null(explore(RESUME_ROLLED_BACK));
+    expect_found(NOTHING, RESUME_ROLLED_BACK, "I5");
 }
 
 static void sending_before_it_is_durable_is_found(void **state)
 {
     (void)state;
-    assert_non_null(explore(SEND_BEFORE_DURABLE));
+    expect_found(NOTHING, SEND_BEFORE_DURABLE, "I3");
 }
 
 static void refunding_open_holds_after_a_crash_is_found(void **state)
 {
     (void)state;
-    assert_non_null(explore(REFUND_AFTER_CRASH));
+    expect_found(NOTHING, REFUND_AFTER_CRASH, "I5");
 }
 
 static void returning_without_counting_open_holds_is_found(void **state)
 {
     (void)state;
-    assert_non_null(explore(RETURN_OPEN_HOLDS));
+    expect_found(NOTHING, RETURN_OPEN_HOLDS, "I2");
+}
+
+static void holding_without_counting_what_is_settled_is_found(void **state)
+{
+    (void)state;
+    expect_found(NOTHING, HOLD_IGNORES_SETTLED, "I2");
+}
+
+static void subtracting_a_repeated_return_again_is_found(void **state)
+{
+    (void)state;
+    expect_found(NOTHING, RETURN_COUNTED_TWICE, "I4");
+}
+
+static void forgetting_cost_above_the_hold_is_found(void **state)
+{
+    (void)state;
+    expect_found(BREACH, SETTLED_UP_TO_THE_HOLD, "I6");
+}
+
+static void dropping_open_leases_when_the_window_ends_is_found(void **state)
+{
+    (void)state;
+    expect_found(ROLL_OVER, ROLL_DROPS_LEASES, "I5");
+}
+
+static void ignoring_what_is_lent_after_a_decrease_is_found(void **state)
+{
+    (void)state;
+    expect_found(DECREASE, DECREASE_IGNORES_COMMITTED, "I3");
+}
+
+static void taking_the_last_report_instead_of_the_maximum_is_found(void **state)
+{
+    (void)state;
+    expect_found(NOTHING, LAST_WRITE_WINS, "I4");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_rules_are_sound_in_every_reachable_state),
+        cmocka_unit_test(they_are_sound_when_the_limit_is_lowered),
+        cmocka_unit_test(they_are_sound_when_a_provider_bills_past_a_hold),
+        cmocka_unit_test(they_are_sound_when_the_window_ends),
         cmocka_unit_test(reclaiming_without_a_final_report_is_found),
         cmocka_unit_test(resuming_from_a_rolled_back_journal_is_found),
         cmocka_unit_test(sending_before_it_is_durable_is_found),
         cmocka_unit_test(refunding_open_holds_after_a_crash_is_found),
         cmocka_unit_test(returning_without_counting_open_holds_is_found),
+        cmocka_unit_test(holding_without_counting_what_is_settled_is_found),
+        cmocka_unit_test(subtracting_a_repeated_return_again_is_found),
+        cmocka_unit_test(forgetting_cost_above_the_hold_is_found),
+        cmocka_unit_test(dropping_open_leases_when_the_window_ends_is_found),
+        cmocka_unit_test(ignoring_what_is_lent_after_a_decrease_is_found),
+        cmocka_unit_test(taking_the_last_report_instead_of_the_maximum_is_found),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
