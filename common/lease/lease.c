@@ -157,16 +157,17 @@ void weir_window_write_off(struct weir_ledger_window *w, struct weir_lease_row *
 }
 
 int64_t weir_window_size(const struct weir_ledger_window *w, const struct weir_lease_row *row,
-                         int64_t need, int64_t want, int64_t holders)
+                         const struct weir_lease_demand *d, int64_t holders)
 {
     /* What a breach has used of the lease is committed already: to lend it costs nothing. */
     int64_t debt = max64(row->settled - (row->granted - row->returned), 0);
     int64_t left = weir_window_remaining(w) + debt;
     int64_t share = left / (2 * max64(holders, 1));
 
-    if (left <= 0 || left < need)
+    if (left <= 0 || left < d->need)
         return 0;
-    return min64(left, max64(need, min64(want, share)));
+    /* Calls that wait hold what they get at once, so none of that can lie idle. */
+    return min64(left, max64(max64(d->need, d->waiting), min64(d->want, share)));
 }
 
 bool weir_lease_worth_recall(const struct weir_lease_row *row)

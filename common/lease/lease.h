@@ -108,10 +108,17 @@ WEIR_NODISCARD int weir_window_report(struct weir_ledger_window *w, struct weir_
  * and what was last known to be held. */
 void weir_window_write_off(struct weir_ledger_window *w, struct weir_lease_row *row);
 
-/* How much to lend: need at least (0: a prefetch), up to want, at most what is left divided by
- * twice the holders. 0: less than need is left, or a prefetch would get nothing. */
+struct weir_lease_demand {
+    int64_t need;    /* of the first call that waits; 0: a prefetch */
+    int64_t waiting; /* of all calls that wait */
+    int64_t want;    /* for the next while */
+};
+
+/* How much to lend: need at least, what is waited for if there is so much, up to want at most what
+ * is left divided by twice the holders. 0: less than need is left, or a prefetch would get nothing.
+ */
 int64_t weir_window_size(const struct weir_ledger_window *w, const struct weir_lease_row *row,
-                         int64_t need, int64_t want, int64_t holders);
+                         const struct weir_lease_demand *d, int64_t holders);
 
 /* Worth recalling: something may be idle. What is held is known too late to count here. */
 bool weir_lease_worth_recall(const struct weir_lease_row *row);

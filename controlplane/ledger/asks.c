@@ -22,18 +22,14 @@ static int64_t ends_in(const struct weir__core *c, const struct weir__window *w)
     return w->end_ms < 0 ? -1 : left > 0 ? left : 0;
 }
 
-struct tally {
-    const char *asker;
-    int64_t active; /* connected holders with a lease here, without the asker */
-};
-
-static void count_active(struct weir__core *c, const struct weir__lease_ref *r, void *arg)
+/* Who may want something of the window, the asker included: those with a lease there, but not more
+ * than are connected. */
+static int64_t active_holders(struct weir__core *c, const struct weir__window *w,
+                              const struct weir__lease *l)
 {
-    struct tally *t = arg;
-    const struct weir__holder *h = weir__holder_find(c, r->incarnation);
+    int64_t open = weir__count_open_of_window(c, w->id) + (l->number == 0);
 
-    if (h && h->conn && strcmp(r->incarnation, t->asker) != 0)
-        t->active++;
+    return open < c->count.holders ? open : c->count.holders;
 }
 
 /* How much more this ask can be lent now; 0: not what it needs. */
@@ -41,13 +37,12 @@ static int64_t size_of(struct weir__core *c, const struct weir__budget *b,
                        const struct weir__ask *a, const struct weir__window *w,
                        const struct weir__lease *l)
 {
-    struct tally t = {.asker = a->incarnation};
-    int64_t want = a->want > a->need ? a->want : a->need;
+    struct weir_lease_demand d = {
+        .need = a->need, .waiting = a->waiting, .want = a->want > a->need ? a->want : a->need};
 
     if (b->def.mode == WEIR_MODE_OBSERVE)
-        return want;
-    weir__each_open_of_window(c, w->id, count_active, &t);
-    return weir_window_size(&w->w, &l->row, a->need, want, t.active + 1);
+        return d.want;
+    return weir_window_size(&w->w, &l->row, &d, active_holders(c, w, l));
 }
 
 enum outcome { ANSWERED, LACKING };
@@ -128,6 +123,7 @@ static void parked_push(struct weir__parked *p, const struct weir__ask *a)
     *e = (struct weir__parked_ask){.incarnation = weir_strdup(weir_str_of(a->incarnation)),
                                    .seq = a->seq,
                                    .need = a->need,
+                                   .waiting = a->waiting,
                                    .want = a->want,
                                    .debt = a->debt};
     *(p->last ? &p->last->next : &p->first) = e;
@@ -248,6 +244,7 @@ static bool serve_first(struct weir__core *c, struct weir__parked *p, bool last_
                           .scope = p->scope,
                           .seq = e->seq,
                           .need = e->need,
+                          .waiting = e->waiting,
                           .want = e->want,
                           .debt = e->debt};
     struct weir__window w;

@@ -274,13 +274,14 @@ static void ask_in(struct weir__core *c, const struct weir__holder *h, const Wei
                           .scope = m->scope ? m->scope : "",
                           .seq = m->seq,
                           .need = m->need,
+                          .waiting = m->waiting,
                           .want = m->want,
                           .debt = m->debt};
     const struct weir__budget *b;
 
-    if (!m->budget || !in_range(a.need) || !in_range(a.want) || !in_range(a.debt) ||
-        strlen(a.budget) > WEIR__LEDGER_NAME_MAX || strlen(a.scope) > WEIR__LEDGER_NAME_MAX ||
-        strchr(a.budget, '\n'))
+    if (!m->budget || !in_range(a.need) || !in_range(a.waiting) || !in_range(a.want) ||
+        !in_range(a.debt) || strlen(a.budget) > WEIR__LEDGER_NAME_MAX ||
+        strlen(a.scope) > WEIR__LEDGER_NAME_MAX || strchr(a.budget, '\n'))
         return;
     remember(c, &a);
     b = weir__budget_find(c, a.budget);

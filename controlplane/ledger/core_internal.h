@@ -58,7 +58,7 @@ struct weir__parked_ask {
     struct weir__parked_ask *next;
     char *incarnation;
     uint64_t seq;
-    int64_t need, want, debt;
+    int64_t need, waiting, want, debt;
 };
 
 struct weir__parked {
@@ -105,7 +105,7 @@ struct weir__core {
 struct weir__ask {
     const char *incarnation, *node, *budget, *scope;
     uint64_t seq;
-    int64_t need, want, debt;
+    int64_t need, waiting, want, debt;
 };
 
 struct weir__asked {
@@ -140,6 +140,7 @@ typedef void (*weir__lease_fn)(struct weir__core *c, const struct weir__lease_re
 void weir__each_open_of_holder(struct weir__core *c, const char *incarnation, weir__lease_fn fn,
                                void *arg);
 void weir__each_open_of_window(struct weir__core *c, int64_t window, weir__lease_fn fn, void *arg);
+int64_t weir__count_open_of_window(struct weir__core *c, int64_t window);
 void weir__each_open(struct weir__core *c, weir__lease_fn fn, void *arg);
 void weir__prune(struct weir__core *c);
 void weir__budgets_save(struct weir__core *c);

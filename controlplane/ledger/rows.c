@@ -302,6 +302,20 @@ void weir__each_open_of_window(struct weir__core *c, int64_t window, weir__lease
     each(c, st, fn, arg);
 }
 
+int64_t weir__count_open_of_window(struct weir__core *c, int64_t window)
+{
+    struct weir_stmt *st = stmt(c, "SELECT count(*) FROM leases WHERE window = ?1 AND closed = 0");
+    int64_t n = 0;
+
+    if (!st)
+        return 0;
+    weir_stmt_bind_i64(st, 1, window);
+    if (row(c, st))
+        n = weir_stmt_i64(st, 0);
+    weir_stmt_reset(st);
+    return n;
+}
+
 void weir__each_open(struct weir__core *c, weir__lease_fn fn, void *arg)
 {
     struct weir_stmt *st = stmt(c, OPEN_LEASES);

@@ -34,6 +34,11 @@ static int64_t max64(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
+static int64_t min64(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 void weir__ask(struct weir_holder *h, int64_t now_ms, struct weir_counter *c, int64_t need)
 {
     Weir__V1__BudgetUp up = WEIR__V1__BUDGET_UP__INIT;
@@ -50,10 +55,10 @@ void weir__ask(struct weir_holder *h, int64_t now_ms, struct weir_counter *c, in
     ask.has_seq = ask.has_need = ask.has_want = ask.has_unit = true;
     ask.seq = c->ask_seq;
     ask.need = need;
-    ask.want = max64(max64(need, c->waiting_sum - max64(free_now, 0)),
-                     max64(c->spend_rate - max64(free_now, 0), c->typical));
-    if (ask.want > WEIR_AMOUNT_MAX)
-        ask.want = WEIR_AMOUNT_MAX;
+    ask.has_waiting = true;
+    ask.waiting = min64(max64(need, c->waiting_sum - max64(free_now, 0)), WEIR_AMOUNT_MAX);
+    ask.want = max64(ask.waiting, max64(c->spend_rate - max64(free_now, 0), c->typical));
+    ask.want = min64(ask.want, WEIR_AMOUNT_MAX);
     ask.unit = (int32_t)c->unit;
     ask.has_debt = c->debt > 0;
     ask.debt = c->debt;

@@ -11,7 +11,12 @@
 #include "controlplane/store/store.h"
 #include "weir/v1/ledger.pb-c.h"
 
-enum { TICK_MS = 100, TRUTHS_MAX = 65536 };
+enum {
+    TICK_MS = 100,
+    TRUTHS_MAX = 65536,
+    /* Few proxies: each message is a transaction of its own, for more histories. */
+    BATCH_FROM_PROXIES = 8
+};
 
 struct packet {
     struct packet *next;
@@ -47,12 +52,16 @@ struct world {
     struct weir__core *core;
     struct weir_store *reader;
     int n_proxies;
-    struct proxy proxies[WORLD_PROXIES_MAX];
+    struct proxy *proxies;
     struct packet *packets;
-    struct world_call calls[WORLD_CALLS_MAX];
+    struct world_call *calls;
+    int n_calls;
+    world_refused_fn on_refused;
+    void *refused_arg;
     struct truth *truths;
     size_t n_truths;
     int64_t spent;
+    bool in_batch; /* a transaction of the ledger is open */
     struct weir_ledger_budget budgets[4];
     size_t n_budgets;
     char problem[256];
@@ -140,14 +149,24 @@ static void send_down(void *arg, const Weir__V1__BudgetDown *down)
     free(bytes);
 }
 
+static void end_batch(struct world *w)
+{
+    if (w->in_batch)
+        WEIR_ASSERT(weir__core_end(w->core) == WEIR_OK);
+    w->in_batch = false;
+}
+
 static void deliver_up(struct world *w, struct proxy *p, const struct packet *k)
 {
     Weir__V1__BudgetUp *up = weir__v1__budget_up__unpack(NULL, k->n, k->bytes);
 
     if (p->conn && w->core) {
-        weir__core_begin(w->core, now_of(w));
+        if (!w->in_batch)
+            weir__core_begin(w->core, now_of(w));
+        w->in_batch = true;
         weir__core_up(w->core, p->conn, up);
-        WEIR_ASSERT(weir__core_end(w->core) == WEIR_OK);
+        if (w->n_proxies < BATCH_FROM_PROXIES)
+            end_batch(w);
     }
     weir__v1__budget_up__free_unpacked(up, NULL);
 }
@@ -173,6 +192,8 @@ static void deliver(struct world *w)
         else if (k->stream == p->stream)
             deliver_down(w, p, k);
         free(k);
+        if (!w->packets || w->packets->at_ms > w->mono_ms)
+            end_batch(w); /* its answers may be due at once */
     }
 }
 
@@ -247,12 +268,14 @@ struct world *world_create(uint64_t seed, int proxies)
     struct world *w = WEIR_NEW(struct world);
     struct stat st;
 
-    WEIR_ASSERT(proxies <= WORLD_PROXIES_MAX);
     WEIR_ASSERT(weir_log_set_level("error") == WEIR_OK);
     w->rng = seed * 0x9e3779b97f4a7c15u + 1;
     w->mono_ms = 1000000;
     w->wall_ms = 1750000000000;
     w->n_proxies = proxies;
+    w->proxies = weir_zalloc((size_t)proxies * sizeof *w->proxies);
+    w->n_calls = proxies * 4 > WORLD_CALLS_MIN ? proxies * 4 : WORLD_CALLS_MIN;
+    w->calls = weir_zalloc((size_t)w->n_calls * sizeof *w->calls);
     w->truths = weir_zalloc(TRUTHS_MAX * sizeof *w->truths);
     /* Memory rather than disk: the ledger really syncs each commit. */
     (void)snprintf(w->dir, sizeof w->dir, "%s/weir-world-XXXXXX",
@@ -297,6 +320,8 @@ void world_destroy(struct world *w)
     (void)unlink(w->db_copy);
     (void)rmdir(w->dir);
     free(w->truths);
+    free(w->proxies);
+    free(w->calls);
     free(w);
 }
 
@@ -363,7 +388,7 @@ void world_crash_proxy(struct world *w, int i, bool lose_journal)
 {
     struct proxy *p = &w->proxies[i];
 
-    for (int k = 0; k < WORLD_CALLS_MAX; k++) {
+    for (int k = 0; k < w->n_calls; k++) {
         struct world_call *c = &w->calls[k];
 
         if (!c->used || c->proxy != i)
@@ -447,10 +472,26 @@ static void on_admitted(void *arg, int rc, const struct weir_admit_failure *fail
     c->rc = rc;
     if (failure)
         c->failure = *failure;
-    if (rc == WEIR_OK)
+    if (rc == WEIR_OK) {
         c->open = true;
-    else if (!c->open)
+        c->since_ms = c->w->mono_ms;
+    } else if (!c->open) {
+        if (c->w->on_refused)
+            c->w->on_refused(c->w->refused_arg, c);
         c->used = false;
+    }
+}
+
+void world_on_refused(struct world *w, world_refused_fn fn, void *arg)
+{
+    w->on_refused = fn;
+    w->refused_arg = arg;
+}
+
+struct world_call *world_calls(struct world *w, int *n)
+{
+    *n = w->n_calls;
+    return w->calls;
 }
 
 struct world_call *world_call(struct world *w, int proxy, const struct weir_budget_conf *confs,
@@ -459,7 +500,7 @@ struct world_call *world_call(struct world *w, int proxy, const struct weir_budg
     struct weir_admit_part parts[WEIR_ADMIT_PARTS_MAX];
     struct world_call *c = NULL;
 
-    for (int i = 0; i < WORLD_CALLS_MAX && !c; i++)
+    for (int i = 0; i < w->n_calls && !c; i++)
         if (!w->calls[i].used)
             c = &w->calls[i];
     if (!c)
@@ -474,7 +515,10 @@ struct world_call *world_call(struct world *w, int proxy, const struct weir_budg
                               &c->adm, &c->failure);
     c->waiting = c->rc == WEIR_EWAIT;
     c->open = c->rc == WEIR_OK;
+    c->since_ms = w->mono_ms;
     c->used = c->waiting || c->open;
+    if (!c->used && w->on_refused)
+        w->on_refused(w->refused_arg, c);
     return c;
 }
 
@@ -503,10 +547,10 @@ void world_release(struct world_call *c)
 
 struct world_call *world_any_open(struct world *w)
 {
-    uint64_t start = world_random(w, WORLD_CALLS_MAX);
+    uint64_t start = world_random(w, (uint64_t)w->n_calls);
 
-    for (uint64_t i = 0; i < WORLD_CALLS_MAX; i++) {
-        struct world_call *c = &w->calls[(start + i) % WORLD_CALLS_MAX];
+    for (int i = 0; i < w->n_calls; i++) {
+        struct world_call *c = &w->calls[(start + (uint64_t)i) % (uint64_t)w->n_calls];
 
         if (c->used && c->open && !c->waiting)
             return c;
@@ -518,7 +562,7 @@ int world_open_calls(struct world *w)
 {
     int n = 0;
 
-    for (int i = 0; i < WORLD_CALLS_MAX; i++)
+    for (int i = 0; i < w->n_calls; i++)
         n += w->calls[i].used && w->calls[i].open;
     return n;
 }
@@ -581,7 +625,7 @@ static void gather_open(struct world *w)
 {
     for (size_t i = 0; i < w->n_truths; i++)
         w->truths[i].open = 0;
-    for (int i = 0; i < WORLD_CALLS_MAX; i++)
+    for (int i = 0; i < w->n_calls; i++)
         if (w->calls[i].used && w->calls[i].open)
             for (unsigned b = 0; b < w->calls[i].adm.n; b++)
                 truth_of(w, w->calls[i].adm.holds[b].lease)->open += w->calls[i].adm.holds[b].held;

@@ -7,7 +7,7 @@
 #include "controlplane/ledger/core.h"
 #include "dataplane/budget/holder.h"
 
-enum { WORLD_PROXIES_MAX = 4, WORLD_CALLS_MAX = 64 };
+enum { WORLD_CALLS_MIN = 64 /* at once; four for each proxy when that is more */ };
 
 struct world_faults { /* chances in 1000 for each message */
     unsigned lose, repeat;
@@ -22,6 +22,7 @@ struct world_call {
     bool used, waiting, open;
     int rc; /* of the last admission or extension */
     int resumed;
+    int64_t since_ms; /* started, or admitted */
     int64_t amount[WEIR_ADMIT_PARTS_MAX];
     struct weir_admission adm;
     struct weir_admit_failure failure;
@@ -53,6 +54,11 @@ struct world_call *world_call(struct world *w, int proxy, const struct weir_budg
 int world_extend(struct world_call *c, const int64_t more[]);
 void world_settle(struct world_call *c, const int64_t actual[]);
 void world_release(struct world_call *c);
+/* Every slot, used or not. */
+struct world_call *world_calls(struct world *w, int *n);
+/* Called for each call that was not admitted; it must not start calls. */
+typedef void (*world_refused_fn)(void *arg, const struct world_call *c);
+void world_on_refused(struct world *w, world_refused_fn fn, void *arg);
 struct world_call *world_any_open(struct world *w); /* NULL: none */
 int world_open_calls(struct world *w);
 

@@ -174,7 +174,8 @@ static void overspending_counts_against_the_window_and_the_next_grant(void **sta
     assert_int_equal(weir_window_report(&w, &row, &over), WEIR_OK);
     assert_int_equal(weir_window_remaining(&w), 20);
     /* The holder needs 20 more for its debt and 20 for a call: lending 40 takes the last 20. */
-    assert_int_equal(weir_window_size(&w, &row, 40, 40, 1), 40);
+    assert_int_equal(
+        weir_window_size(&w, &row, &(struct weir_lease_demand){.need = 40, .want = 40}, 1), 40);
     assert_int_equal(weir_window_grant(&w, &row, 41, false), WEIR_ELIMIT);
     assert_int_equal(weir_window_grant(&w, &row, 40, false), WEIR_OK);
     assert_int_equal(weir_window_remaining(&w), 0);
@@ -200,22 +201,31 @@ static void a_written_off_lease_charges_holds_and_still_counts_later_spending(vo
 static void slices_shrink_with_what_is_left_and_with_the_number_of_holders(void **state)
 {
     static const struct {
-        int64_t limit, need, want, holders, expect;
+        int64_t limit, need, waiting, want, holders, expect;
     } cases[] = {
-        {1000, 10, 50, 1, 50},                            /* wanted, and less than half */
-        {1000, 10, 5000, 1, 500},                         /* half of what is left */
-        {1000, 10, 5000, 5, 100}, {100, 60, 5000, 1, 60}, /* near the limit: the need alone */
-        {100, 100, 5000, 9, 100}, {100, 101, 5000, 1, 0}, {100, 0, 40, 1, 40},
-        {1, 0, 40, 1, 0},         {0, 0, 1, 1, 0},        {0, 1, 1, 0, 0},
+        {1000, 10, 10, 50, 1, 50},      /* wanted, and less than half */
+        {1000, 10, 10, 5000, 1, 500},   /* half of what is left */
+        {1000, 10, 10, 5000, 5, 100},   /* shared */
+        {100, 60, 60, 5000, 1, 60},     /* near the limit: the need alone */
+        {100, 100, 100, 5000, 9, 100},  /* all of it */
+        {100, 101, 101, 5000, 1, 0},    /* too much */
+        {1000, 10, 90, 5000, 100, 90},  /* calls that wait get more than a share */
+        {100, 10, 900, 5000, 100, 100}, /* as far as it is there */
+        {100, 101, 900, 900, 9, 0},     /* but not when the first gets nothing of it */
+        {100, 0, 0, 40, 1, 40},         /* prefetches */
+        {1, 0, 0, 40, 1, 0},
+        {0, 0, 0, 1, 1, 0},
+        {0, 1, 1, 1, 0, 0},
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct weir_ledger_window w = {.limit = cases[i].limit};
         struct weir_lease_row row = {0};
+        struct weir_lease_demand d = {
+            .need = cases[i].need, .waiting = cases[i].waiting, .want = cases[i].want};
 
-        assert_int_equal(weir_window_size(&w, &row, cases[i].need, cases[i].want, cases[i].holders),
-                         cases[i].expect);
+        assert_int_equal(weir_window_size(&w, &row, &d, cases[i].holders), cases[i].expect);
     }
 }
 
