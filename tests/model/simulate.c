@@ -17,7 +17,7 @@ struct plan {
     uint64_t seeds, first_seed;
     int steps;
     struct world_faults faults;
-    bool crashes, partitions, clock_steps, lose_journals;
+    bool crashes, partitions, clock_steps, lose_journals, limit_changes;
     enum weir_window_kind window;
     enum mistake mistake;
 };
@@ -64,6 +64,18 @@ static void start_some(struct world *w, int proxies)
                      first == 0 ? 1 + (unsigned)world_random(w, 2) : 1);
 }
 
+static void change_limits(struct world *w, const struct plan *p)
+{
+    struct weir_ledger_budget budgets[2];
+
+    memcpy(budgets, BUDGETS, sizeof budgets);
+    for (int i = 0; i < 2; i++) {
+        budgets[i].window = p->window;
+        budgets[i].limit = (int64_t)world_random(w, (uint64_t)BUDGETS[i].limit * 2);
+    }
+    world_budgets(w, budgets, 2);
+}
+
 static void disturb(struct world *w, const struct plan *p, int proxies)
 {
     int proxy = (int)world_random(w, (uint64_t)proxies);
@@ -95,6 +107,13 @@ static void disturb(struct world *w, const struct plan *p, int proxies)
     case 6:
         if (p->mistake == GRANT_BEFORE_DURABLE)
             world_checkpoint(w);
+        break;
+    case 7:
+    case 8:
+        if (p->limit_changes)
+            change_limits(w, p);
+        else
+            world_connect(w, proxy);
         break;
     default:
         world_connect(w, proxy);
@@ -215,6 +234,19 @@ static void windows_roll_over_and_clocks_step_without_overspending(void **state)
                                 .window = WEIR_WINDOW_MINUTE});
 }
 
+static void changing_limits_never_lend_more_than_the_limit_or_what_was_out(void **state)
+{
+    (void)state;
+    expect_sound(&(struct plan){.seeds = 60,
+                                .first_seed = 5000,
+                                .steps = 300,
+                                .faults = {.lose = 20, .repeat = 50, .delay_ms = 200},
+                                .partitions = true,
+                                .crashes = true,
+                                .limit_changes = true,
+                                .window = WEIR_WINDOW_MINUTE});
+}
+
 static void reclaiming_without_a_final_report_is_found(void **state)
 {
     (void)state;
@@ -243,6 +275,7 @@ int main(void)
         cmocka_unit_test(crashes_of_either_side_never_overspend),
         cmocka_unit_test(a_lost_journal_strands_but_never_overspends),
         cmocka_unit_test(windows_roll_over_and_clocks_step_without_overspending),
+        cmocka_unit_test(changing_limits_never_lend_more_than_the_limit_or_what_was_out),
         cmocka_unit_test(reclaiming_without_a_final_report_is_found),
         cmocka_unit_test(sending_a_grant_before_it_is_durable_is_found),
     };

@@ -1,4 +1,4 @@
-#include "world.h"
+#include "world_internal.h"
 
 #include <stdio.h>
 #include <sys/stat.h>
@@ -10,62 +10,6 @@
 #include "base/rand.h"
 #include "controlplane/store/store.h"
 #include "weir/v1/ledger.pb-c.h"
-
-enum {
-    TICK_MS = 100,
-    TRUTHS_MAX = 65536,
-    /* Few proxies: each message is a transaction of its own, for more histories. */
-    BATCH_FROM_PROXIES = 8
-};
-
-struct packet {
-    struct packet *next;
-    bool up;
-    int proxy;
-    unsigned stream; /* only a packet of the present stream arrives */
-    int64_t at_ms;
-    size_t n;
-    uint8_t bytes[];
-};
-
-struct proxy {
-    struct world *w;
-    int index;
-    struct weir_holder *holder;
-    struct weir__conn *conn;
-    unsigned stream;
-    int starts;
-    char incarnation[32], journal[128];
-};
-
-/* What was truly spent under a lease, and what is held open there. */
-struct truth {
-    char lease[WEIR_LEASE_ID_MAX];
-    int64_t spent, open;
-};
-
-struct world {
-    uint64_t rng;
-    int64_t mono_ms, wall_ms, ticked_ms;
-    struct world_faults faults;
-    char dir[64], db[96], db_copy[96];
-    struct weir__core *core;
-    struct weir_store *reader;
-    int n_proxies;
-    struct proxy *proxies;
-    struct packet *packets;
-    struct world_call *calls;
-    int n_calls;
-    world_refused_fn on_refused;
-    void *refused_arg;
-    struct truth *truths;
-    size_t n_truths;
-    int64_t spent;
-    bool in_batch; /* a transaction of the ledger is open */
-    struct weir_ledger_budget budgets[4];
-    size_t n_budgets;
-    char problem[256];
-};
 
 uint64_t world_random(struct world *w, uint64_t below)
 {
@@ -93,11 +37,6 @@ struct weir_holder *world_holder(struct world *w, int proxy)
 void world_faults(struct world *w, struct world_faults f)
 {
     w->faults = f;
-}
-
-static struct weir__core_time now_of(const struct world *w)
-{
-    return (struct weir__core_time){.wall_ms = w->wall_ms, .mono_ms = w->mono_ms};
 }
 
 /* ---- the network ---- */
@@ -238,7 +177,7 @@ void world_step_wall(struct world *w, int64_t ms)
 
 /* ---- life ---- */
 
-static void start_core(struct world *w)
+void world__start_core(struct world *w)
 {
     struct weir_ledger_options o = {.path = w->db};
 
@@ -283,7 +222,7 @@ struct world *world_create(uint64_t seed, int proxies)
     WEIR_ASSERT(mkdtemp(w->dir));
     (void)snprintf(w->db, sizeof w->db, "%s/ledger.db", w->dir);
     (void)snprintf(w->db_copy, sizeof w->db_copy, "%s/copy.db", w->dir);
-    start_core(w);
+    world__start_core(w);
     for (int i = 0; i < proxies; i++) {
         start_proxy(w, i);
         world_connect(w, i);
@@ -336,6 +275,7 @@ void world_budgets(struct world *w, const struct weir_ledger_budget budgets[], s
     weir__core_begin(w->core, now_of(w));
     weir__core_set_budgets(w->core, set);
     WEIR_ASSERT(weir__core_end(w->core) == WEIR_OK);
+    world__note_caps(w);
 }
 
 void world_connect(struct world *w, int i)
@@ -363,7 +303,7 @@ void world_disconnect(struct world *w, int i)
 
 /* ---- truth ---- */
 
-static struct truth *truth_of(struct world *w, const char *lease)
+struct truth *world__truth_of(struct world *w, const char *lease)
 {
     for (size_t i = w->n_truths; i-- > 0;)
         if (strcmp(w->truths[i].lease, lease) == 0)
@@ -375,7 +315,7 @@ static struct truth *truth_of(struct world *w, const char *lease)
 
 static void spend(struct world *w, const struct weir_hold *h, int64_t actual)
 {
-    truth_of(w, h->lease)->spent += actual;
+    world__truth_of(w, h->lease)->spent += actual;
     w->spent += actual;
 }
 
@@ -388,6 +328,7 @@ void world_crash_proxy(struct world *w, int i, bool lose_journal)
 {
     struct proxy *p = &w->proxies[i];
 
+    w->crashes++;
     for (int k = 0; k < w->n_calls; k++) {
         struct world_call *c = &w->calls[k];
 
@@ -427,7 +368,7 @@ static void stop_core(struct world *w)
 void world_crash_control(struct world *w)
 {
     stop_core(w);
-    start_core(w);
+    world__start_core(w);
     for (int i = 0; i < w->n_proxies; i++)
         world_connect(w, i);
 }
@@ -456,7 +397,7 @@ void world_lose_commit(struct world *w)
 {
     stop_core(w);
     copy_file(w->db_copy, w->db);
-    start_core(w);
+    world__start_core(w);
     for (int i = 0; i < w->n_proxies; i++)
         world_connect(w, i);
 }
@@ -565,190 +506,4 @@ int world_open_calls(struct world *w)
     for (int i = 0; i < w->n_calls; i++)
         n += w->calls[i].used && w->calls[i].open;
     return n;
-}
-
-/* ---- checks ---- */
-
-static struct weir_store *reader(struct world *w)
-{
-    if (!w->reader)
-        WEIR_ASSERT(weir_store_open(w->db, WEIR_STORE_READ_ONLY, &w->reader) == WEIR_OK);
-    return w->reader;
-}
-
-static struct weir_stmt *query(struct world *w, const char *sql)
-{
-    struct weir_stmt *st;
-
-    WEIR_ASSERT(weir_store_stmt(reader(w), sql, &st) == WEIR_OK);
-    return st;
-}
-
-static bool next(struct weir_stmt *st)
-{
-    int rc = weir_stmt_step(st);
-
-    WEIR_ASSERT(rc >= 0);
-    if (rc == 0)
-        weir_stmt_reset(st);
-    return rc == 1;
-}
-
-static const char *check_windows(struct world *w)
-{
-    struct weir_stmt *st =
-        query(w, "SELECT budget, start_ms, budget_limit, closed_settled, committed,"
-                 " (SELECT coalesce(sum(settled), 0) FROM leases WHERE window = w.id AND closed),"
-                 " (SELECT coalesce(sum(max(granted - returned, settled)), 0) FROM leases"
-                 "  WHERE window = w.id AND NOT closed) FROM windows w");
-    bool bad = false;
-
-    while (!bad && next(st)) {
-        int64_t limit = weir_stmt_i64(st, 2), closed = weir_stmt_i64(st, 3),
-                committed = weir_stmt_i64(st, 4);
-
-        bad = closed + committed > limit || closed != weir_stmt_i64(st, 5) ||
-              committed != weir_stmt_i64(st, 6);
-        if (bad)
-            (void)snprintf(w->problem, sizeof w->problem,
-                           "I3: %s: closed %lld (leases: %lld) + committed %lld (leases: %lld),"
-                           " limit %lld",
-                           weir_stmt_str(st, 0).p, (long long)closed,
-                           (long long)weir_stmt_i64(st, 5), (long long)committed,
-                           (long long)weir_stmt_i64(st, 6), (long long)limit);
-    }
-    weir_stmt_reset(st);
-    return bad ? w->problem : NULL;
-}
-
-static void gather_open(struct world *w)
-{
-    for (size_t i = 0; i < w->n_truths; i++)
-        w->truths[i].open = 0;
-    for (int i = 0; i < w->n_calls; i++)
-        if (w->calls[i].used && w->calls[i].open)
-            for (unsigned b = 0; b < w->calls[i].adm.n; b++)
-                truth_of(w, w->calls[i].adm.holds[b].lease)->open += w->calls[i].adm.holds[b].held;
-}
-
-/* I1 per window by its leases; I5 per closed lease. A lease that the ledger does not know means
- * that a grant was sent which was not durable. */
-static const char *check_truth(struct world *w)
-{
-    int64_t window = -1, sum = 0;
-    struct weir_stmt *st = query(w, "SELECT window, closed, settled, budget_limit,"
-                                    " (SELECT id FROM ledger) || '-' || number FROM leases"
-                                    " JOIN windows w ON w.id = window ORDER BY window");
-    size_t seen = 0, with_truth = 0;
-
-    gather_open(w);
-    for (size_t i = 0; i < w->n_truths; i++)
-        with_truth += w->truths[i].lease[0] != '\0';
-    while (next(st)) {
-        char id[WEIR_LEASE_ID_MAX] = {0};
-        struct weir_str s = weir_stmt_str(st, 4);
-        size_t before = w->n_truths;
-        const struct truth *t;
-
-        memcpy(id, s.p, s.n);
-        t = truth_of(w, id);
-        if (w->n_truths != before) {
-            w->n_truths = before; /* never spent under: leave no entry behind */
-            memset(&w->truths[before], 0, sizeof *w->truths);
-        } else
-            seen++;
-        if (weir_stmt_i64(st, 0) != window)
-            sum = 0;
-        window = weir_stmt_i64(st, 0);
-        sum += t->spent + t->open;
-        if (sum > weir_stmt_i64(st, 3)) {
-            (void)snprintf(w->problem, sizeof w->problem, "I1: spent and held %lld of %lld",
-                           (long long)sum, (long long)weir_stmt_i64(st, 3));
-            weir_stmt_reset(st);
-            return w->problem;
-        }
-        if (weir_stmt_i64(st, 1) && weir_stmt_i64(st, 2) < t->spent + t->open) {
-            (void)snprintf(w->problem, sizeof w->problem, "I5: lease %s closed at %lld, cost %lld",
-                           id, (long long)weir_stmt_i64(st, 2), (long long)(t->spent + t->open));
-            weir_stmt_reset(st);
-            return w->problem;
-        }
-    }
-    return seen < with_truth ? "I1: spent under a lease that the ledger does not know" : NULL;
-}
-
-const char *world_check(struct world *w)
-{
-    const char *problem = check_windows(w);
-
-    return problem ? problem : check_truth(w);
-}
-
-const char *world_finish(struct world *w)
-{
-    static const int64_t nothing[WEIR_ADMIT_PARTS_MAX];
-    struct world_call *c;
-    bool clean = false;
-    struct weir_stmt *st;
-    int64_t committed = 0;
-
-    world_faults(w, (struct world_faults){0});
-    if (!w->core)
-        start_core(w);
-    for (int i = 0; i < w->n_proxies; i++) { /* the stream's first message may have been lost */
-        world_disconnect(w, i);
-        world_connect(w, i);
-    }
-    for (int round = 0; round < 200 && !clean; round++) {
-        world_run(w, 200);
-        while ((c = world_any_open(w)))
-            world_settle(c, nothing);
-        clean = world_open_calls(w) == 0;
-        for (int i = 0; i < w->n_proxies; i++)
-            clean &= weir_holder_drain(w->proxies[i].holder, w->mono_ms);
-    }
-    if (!clean)
-        return "I7: a holder can't be drained";
-    st = query(w, "SELECT coalesce(sum(committed), 0) FROM windows");
-    if (next(st))
-        committed = weir_stmt_i64(st, 0);
-    weir_stmt_reset(st);
-    if (committed != 0)
-        return "I7: something is still committed";
-    return world_check(w);
-}
-
-struct world_sum world_ledger_sum(struct world *w, const char *budget)
-{
-    struct world_sum sum = {0};
-    struct weir_stmt *st = query(
-        w, "SELECT budget_limit, closed_settled, committed, closed_settled +"
-           " (SELECT coalesce(sum(settled), 0) FROM leases WHERE window = w.id AND NOT closed)"
-           " FROM windows w WHERE budget = ?1 ORDER BY start_ms DESC LIMIT 1");
-
-    weir_stmt_bind_str(st, 1, weir_str_of(budget));
-    if (next(st))
-        sum = (struct world_sum){.limit = weir_stmt_i64(st, 0),
-                                 .closed_settled = weir_stmt_i64(st, 1),
-                                 .committed = weir_stmt_i64(st, 2),
-                                 .settled = weir_stmt_i64(st, 3)};
-    weir_stmt_reset(st);
-    return sum;
-}
-
-void world_release_some_lease(struct world *w)
-{
-    struct weir_stmt *st =
-        query(w, "SELECT (SELECT id FROM ledger) || '-' || number FROM leases WHERE NOT closed"
-                 " ORDER BY number DESC LIMIT 1");
-    char id[64] = {0};
-
-    if (next(st))
-        memcpy(id, weir_stmt_str(st, 0).p, weir_stmt_str(st, 0).n);
-    weir_stmt_reset(st);
-    if (!id[0])
-        return;
-    weir__core_begin(w->core, now_of(w));
-    (void)weir__core_release(w->core, weir_str_of(id));
-    WEIR_ASSERT(weir__core_end(w->core) == WEIR_OK);
 }
