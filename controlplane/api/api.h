@@ -40,7 +40,7 @@ struct weir_api_backend {
     void (*on_keys_changed)(void *arg);
     /* Loop: the policy folder was written to: read it now in place of at the next file event. */
     void (*on_policy_changed)(void *arg);
-    /* Loop: appends Prometheus text of the other modules. */
+    /* Pool thread: appends Prometheus text of the other modules. */
     void (*metrics)(void *arg, struct weir_buf *out);
     /* Loop: why the control plane isn't ready, NULL when it is. */
     const char *(*not_ready)(void *arg);

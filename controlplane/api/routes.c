@@ -9,7 +9,7 @@ const struct weir_api_route weir__api_routes[] = {
      "200 while the process serves."},
     {"GET", "/readyz", WEIR_ROLE_NONE, 0, weir__api_readyz, "",
      "200 when a policy is in force and the stores answer; else 503 with the reason."},
-    {"GET", "/metrics", WEIR_ROLE_VIEWER, 0, weir__api_metrics, "",
+    {"GET", "/metrics", WEIR_ROLE_VIEWER, WEIR_API_POOL, weir__api_metrics, "",
      "Prometheus text of the control plane."},
     {"GET", "/", WEIR_ROLE_NONE, WEIR_API_LOADS_UI, weir__api_asset, "",
      "The dashboard; it signs in for its data."},

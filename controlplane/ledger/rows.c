@@ -330,8 +330,7 @@ static void save_budget(struct weir__core *c, const struct weir__budget *b)
 {
     struct weir_stmt *st =
         stmt(c, "INSERT INTO budgets(id, unit, mode, kind, timezone, budget_limit, gone)"
-                " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(id) DO UPDATE SET unit = ?2,"
-                " mode = ?3, kind = ?4, timezone = ?5, budget_limit = ?6, gone = ?7");
+                " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)");
 
     if (!st)
         return;

@@ -31,7 +31,7 @@ struct weir_control {
     bool keys_known; /* they were read once: without them a policy would lock their holders out */
 
     struct weir_policy_set *set; /* in force; NULL: none yet */
-    size_t errors;               /* of the newest reading */
+    _Atomic size_t errors;       /* of the newest reading; /metrics is made in the pool */
     bool stopping;
     int exit_status;
 

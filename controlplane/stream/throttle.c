@@ -14,8 +14,7 @@ static uint64_t address_hash(struct weir_str peer)
     return weir_hash64(peer, 1);
 }
 
-static const struct weir__throttle_peer *find(const struct weir__throttle *t, uint64_t hash,
-                                              int64_t now_ms)
+static struct weir__throttle_peer *find(struct weir__throttle *t, uint64_t hash, int64_t now_ms)
 {
     for (size_t i = 0; i < WEIR__THROTTLE_PEERS; i++)
         if (t->peers[i].wrong && t->peers[i].hash == hash &&
@@ -24,9 +23,9 @@ static const struct weir__throttle_peer *find(const struct weir__throttle *t, ui
     return NULL;
 }
 
-int64_t weir__throttle_wait_ms(const struct weir__throttle *t, struct weir_str peer, int64_t now_ms)
+int64_t weir__throttle_wait_ms(struct weir__throttle *t, struct weir_str peer, int64_t now_ms)
 {
-    const struct weir__throttle_peer *p = find(t, address_hash(peer), now_ms);
+    struct weir__throttle_peer *p = find(t, address_hash(peer), now_ms);
 
     return p && p->wrong >= WEIR__THROTTLE_WRONG ? p->since_ms + WEIR__THROTTLE_MS - now_ms : 0;
 }
@@ -44,7 +43,7 @@ static struct weir__throttle_peer *oldest(struct weir__throttle *t)
 bool weir__throttle_wrong(struct weir__throttle *t, struct weir_str peer, int64_t now_ms)
 {
     uint64_t hash = address_hash(peer);
-    struct weir__throttle_peer *p = (struct weir__throttle_peer *)find(t, hash, now_ms);
+    struct weir__throttle_peer *p = find(t, hash, now_ms);
 
     if (!p) {
         p = oldest(t);

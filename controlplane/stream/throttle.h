@@ -27,8 +27,7 @@ struct weir__throttle {
 };
 
 /* How long the peer ("ipv4:192.0.2.7:4711") has to wait; 0: it may try. */
-int64_t weir__throttle_wait_ms(const struct weir__throttle *t, struct weir_str peer,
-                               int64_t now_ms);
+int64_t weir__throttle_wait_ms(struct weir__throttle *t, struct weir_str peer, int64_t now_ms);
 /* Counts a wrong token. True: this one was the last that was listened to. */
 bool weir__throttle_wrong(struct weir__throttle *t, struct weir_str peer, int64_t now_ms);
 

@@ -117,12 +117,12 @@ static void build_headers(struct weir_exchange *x, const struct weir_policy_prov
 {
     size_t n = 0, client_count;
     const struct weir_http_header *client = weir_http_req_headers(x->req, &client_count);
+    struct weir_http_hop hop = weir_http_hop_of(client, client_count);
     struct weir_http_header *h = weir_arena_alloc(
         x->arena, (client_count + p->header_count + x->route->header_count + 5) * sizeof *h);
 
     for (size_t i = 0; i < client_count; i++)
-        if (!stays_behind(client[i].name) &&
-            !weir_http_is_for_hop(client, client_count, client[i].name) &&
+        if (!stays_behind(client[i].name) && !weir_http_is_for_hop(hop, client[i].name) &&
             !is_named(client[i].name, p->headers, p->header_count) &&
             !is_named(client[i].name, x->route->headers, x->route->header_count))
             h[n++] = header(client[i].name, weir_str_ieq(client[i].name, WEIR_STR("traceparent"))

@@ -74,10 +74,12 @@ static int by_budget(const void *a, const void *b)
 /* All workers' totals as one list, each budget and unit once. The caller frees it. */
 static struct weir_lease_total *join_leases(const struct weir_hub *h, size_t *out_n)
 {
-    struct weir_lease_total *all =
-        weir_alloc(WEIR_HUB_MAX_WORKERS * WEIR_LEASE_TOTALS_MAX * sizeof *all);
-    size_t n = 0, kept = 0;
+    struct weir_lease_total *all;
+    size_t most = 0, n = 0, kept = 0;
 
+    for (unsigned i = 0; i < WEIR_HUB_MAX_WORKERS; i++)
+        most += h->leases[i] ? h->leases[i]->n : 0;
+    all = weir_alloc(most * sizeof *all);
     for (unsigned i = 0; i < WEIR_HUB_MAX_WORKERS; i++)
         for (size_t k = 0; h->leases[i] && k < h->leases[i]->n; k++)
             all[n++] = h->leases[i]->totals[k];

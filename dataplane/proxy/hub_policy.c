@@ -95,9 +95,9 @@ static void credentials_failed(struct weir_hub_credentials *k, uint64_t state, c
     int64_t now = weir_mono_ms();
     bool changed = !k->problem[0] || state != k->tried;
 
-    k->pause_ms = !k->problem[0]                          ? CREDENTIAL_RETRY_MS
-                  : k->pause_ms < CREDENTIAL_RETRY_MAX_MS ? 2 * k->pause_ms
-                                                          : k->pause_ms;
+    k->pause_ms = k->problem[0] ? 2 * k->pause_ms : CREDENTIAL_RETRY_MS;
+    if (k->pause_ms > CREDENTIAL_RETRY_MAX_MS)
+        k->pause_ms = CREDENTIAL_RETRY_MAX_MS;
     if (strcmp(why, k->problem) != 0 || (changed && now >= k->log_ms)) {
         WEIR_LOG(WEIR_LOG_WARN, "policy",
                  "%s: the file changed and can't be used; the content before stays in force", why);

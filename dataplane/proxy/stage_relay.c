@@ -43,12 +43,14 @@ static bool is_hop_by_hop(struct weir_str name)
 
 static void keep_head(struct weir_exchange *x, const struct weir_http_call_head *head)
 {
+    struct weir_http_hop hop = weir_http_hop_of(head->headers, head->header_count);
+
     x->head =
         weir_arena_alloc(x->arena, (head->header_count + WEIR_ANSWER_HEADERS) * sizeof *x->head);
     x->head_count = 0;
     for (size_t i = 0; i < head->header_count; i++)
         if (!is_hop_by_hop(head->headers[i].name) &&
-            !weir_http_is_for_hop(head->headers, head->header_count, head->headers[i].name))
+            !weir_http_is_for_hop(hop, head->headers[i].name))
             x->head[x->head_count++] =
                 (struct weir_http_header){weir_arena_copy(x->arena, head->headers[i].name),
                                           weir_arena_copy(x->arena, head->headers[i].value)};
