@@ -201,6 +201,20 @@ static int try_all(struct weir_holder *h, int64_t now_ms, struct weir_admission 
     return WEIR_EWAIT;
 }
 
+static void count_partition(struct weir_holder *h, const struct weir_admission *a,
+                            const struct weir_admit_failure *f, int64_t now_ms)
+{
+    if (f->why == WEIR_REFUSED_NO_LEASE && partitioned(h, a->holds[f->part].counter, now_ms))
+        h->count.denied_partition++;
+}
+
+static void count_refusal(struct weir_holder *h, const struct weir_admission *a,
+                          const struct weir_admit_failure *f, int64_t now_ms)
+{
+    h->count.refused++;
+    count_partition(h, a, f, now_ms);
+}
+
 static void enqueue(struct weir_holder *h, struct weir_admission *a, bool in_front)
 {
     struct weir_counter *c = a->holds[a->waits_on].counter;
@@ -258,7 +272,7 @@ static int start(struct weir_holder *h, int64_t now_ms, struct weir_admission *a
         }
     }
     if (rc == WEIR_ELIMIT) {
-        h->count.refused++;
+        count_refusal(h, a, failure, now_ms);
         a->state = extending ? WEIR__ADM_HELD : WEIR__ADM_DONE;
     } else if (rc == WEIR_EWAIT) {
         a->state = WEIR__ADM_WAITING;
@@ -392,7 +406,7 @@ void weir__serve(struct weir_holder *h, int64_t now_ms, struct weir_counter *c)
             continue;
         }
         if (rc == WEIR_ELIMIT)
-            h->count.refused++;
+            count_refusal(h, a, &failure, now_ms);
         resume(a, rc, &failure);
     }
     c->serving = false;
@@ -409,6 +423,7 @@ void weir__expire_waits(struct weir_holder *h, int64_t now_ms, struct weir_count
         explain(a, a->waits_on, WEIR_REFUSED_NO_LEASE, now_ms, &failure);
         dequeue(h, a);
         h->count.timeouts++;
+        count_partition(h, a, &failure, now_ms);
         resume(a, WEIR_ETIMEOUT, &failure);
         next = c->first; /* the callback may have changed the queue */
     }

@@ -72,6 +72,7 @@ const struct weir_llm_ops weir_llm_chat_ops = {
     .fields = weir_chat_fields,
     .field_count = WEIR_CHAT_FIELDS,
     .max_field = "max_completion_tokens",
+    .older_max_field = "max_tokens",
     .usage_on_request = true,
     .event = weir_chat_event,
     .usage = weir_chat_usage,

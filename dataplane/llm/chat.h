@@ -4,7 +4,7 @@
 
 #include "dataplane/llm/llm_internal.h"
 
-enum { WEIR_CHAT_FIELDS = 12 };
+enum { WEIR_CHAT_FIELDS = 13 };
 
 extern const struct weir_llm_field weir_chat_fields[WEIR_CHAT_FIELDS];
 

@@ -70,6 +70,16 @@ static bool read_cache_key(struct weir_llm_decoder *d)
     return weir_llm_read_text(d, &d->call->session);
 }
 
+static bool read_effort(struct weir_llm_decoder *d)
+{
+    struct weir_str effort = WEIR_STR_NULL;
+
+    if (!weir_llm_read_text(d, &effort))
+        return false;
+    d->call->no_reasoning = weir_str_is(effort, "none");
+    return true;
+}
+
 const struct weir_llm_field weir_chat_fields[WEIR_CHAT_FIELDS] = {
     {"model", weir_llm_read_model},
     {"messages", weir_llm_read_messages},
@@ -83,4 +93,5 @@ const struct weir_llm_field weir_chat_fields[WEIR_CHAT_FIELDS] = {
     {"user", read_user},
     {"safety_identifier", read_user},
     {"prompt_cache_key", read_cache_key},
+    {"reasoning_effort", read_effort},
 };

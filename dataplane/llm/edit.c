@@ -48,7 +48,7 @@ static void plan_usage(const struct weir_llm_call *c, struct plan *p)
         add(p, c->object_at + 1, 0, WEIR_STR("\"stream_options\":{\"include_usage\":true},"));
 }
 
-static void plan_limit(const struct weir_llm_call *c, const struct weir_llm_ops *ops, int64_t max,
+static void plan_limit(const struct weir_llm_call *c, const char *field, int64_t max,
                        struct weir_arena *a, struct plan *p)
 {
     struct weir_str number;
@@ -63,7 +63,7 @@ static void plan_limit(const struct weir_llm_call *c, const struct weir_llm_ops 
         return;
     }
     add(p, c->object_at + 1, 0,
-        weir_str_of(weir_arena_printf(a, "\"%s\":%.*s,", ops->max_field, WEIR_STR_ARG(number))));
+        weir_str_of(weir_arena_printf(a, "\"%s\":%.*s,", field, WEIR_STR_ARG(number))));
 }
 
 static void piece(struct weir_llm_pieces *out, const char *p, size_t n)
@@ -87,7 +87,8 @@ void weir_llm_edit(const struct weir_llm_call *call, struct weir_str body,
     if (edits->ask_usage && call->stream && !call->asks_usage && ops->usage_on_request)
         plan_usage(call, &p);
     if (edits->max_output_tokens > 0)
-        plan_limit(call, ops, edits->max_output_tokens, a, &p);
+        plan_limit(call, edits->older_limit ? ops->older_max_field : ops->max_field,
+                   edits->max_output_tokens, a, &p);
     out->count = 0;
     out->bytes = 0;
     for (size_t i = 0; i < p.n; i++) {

@@ -48,6 +48,7 @@ struct weir_llm_call {
     struct weir_str model;
     bool stream;
     bool asks_usage;           /* the client itself asked for usage in the stream */
+    bool no_reasoning;         /* the client turned reasoning off */
     int64_t max_output_tokens; /* of one choice; -1: no limit given */
     int64_t n;                 /* choices, 1 to 128 */
     size_t messages, tools, images, files;
@@ -73,7 +74,8 @@ WEIR_NODISCARD int weir_llm_decode(enum weir_dialect d, struct weir_str body, st
 struct weir_llm_edits {
     struct weir_str model;     /* absent: as it is */
     bool ask_usage;            /* make a stream tell its usage; the tap takes it out again */
-    int64_t max_output_tokens; /* no more than this; 0: as it is */
+    int64_t max_output_tokens; /* of one choice, no more than this; 0: as it is */
+    bool older_limit;          /* a limit that is added takes the dialect's older field */
 };
 
 /* The body in pieces, for a gathered write. */

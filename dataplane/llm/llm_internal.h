@@ -108,8 +108,8 @@ struct weir_llm_ops {
     const char *name;
     const struct weir_llm_field *fields;
     size_t field_count;
-    const char *max_field; /* the name under which a limit is added */
-    bool usage_on_request; /* streams tell usage only when asked */
+    const char *max_field, *older_max_field; /* the names under which a limit is added */
+    bool usage_on_request;                   /* streams tell usage only when asked */
     bool (*event)(struct weir_llm_tap *t, const struct weir_sse_event *e); /* false: keep it back */
     void (*usage)(struct weir_llm_tap *t, struct weir_str raw);
     struct weir_llm_doc_paths paths[WEIR_DOC_COUNT];

@@ -4,7 +4,7 @@
 
 #include "dataplane/llm/llm_internal.h"
 
-enum { WEIR_MESSAGES_FIELDS = 7 };
+enum { WEIR_MESSAGES_FIELDS = 8 };
 
 extern const struct weir_llm_field weir_messages_fields[WEIR_MESSAGES_FIELDS];
 

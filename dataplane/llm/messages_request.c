@@ -57,9 +57,27 @@ static bool read_metadata(struct weir_llm_decoder *d)
     return !d->j.fault;
 }
 
+static bool read_thinking(struct weir_llm_decoder *d)
+{
+    struct weir_str key, type = WEIR_STR_NULL;
+
+    if (!weir_json_enter(&d->j, WEIR_JSON_OBJECT))
+        return weir_json_skip(&d->j, NULL);
+    while (weir_json_member(&d->j, &key)) {
+        bool is_type = weir_json_is(key, "type");
+
+        if (is_type && type.p)
+            return weir_llm_wrong(d, key.p - 1, "\"type\" occurs twice");
+        if (!(is_type ? weir_llm_read_text(d, &type) : weir_json_skip(&d->j, NULL)))
+            return false;
+    }
+    d->call->no_reasoning = weir_str_is(type, "disabled");
+    return !d->j.fault;
+}
+
 const struct weir_llm_field weir_messages_fields[WEIR_MESSAGES_FIELDS] = {
     {"model", weir_llm_read_model},  {"messages", weir_llm_read_messages},
     {"max_tokens", read_max_tokens}, {"stream", weir_llm_read_stream},
     {"system", read_system},         {"tools", weir_llm_read_tools},
-    {"metadata", read_metadata},
+    {"metadata", read_metadata},     {"thinking", read_thinking},
 };

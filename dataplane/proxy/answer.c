@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "dataplane/proxy/attempt.h"
 #include "dataplane/proxy/worker.h"
 
 enum { MAX_ERROR_BYTES = 16384, MAX_MODELS_BYTES = 4 << 20, MAX_MODELS = 1024 };
@@ -28,6 +29,9 @@ size_t weir_answer_headers(struct weir_exchange *x, bool with_cost, struct weir_
     }
     if (x->attempt_count)
         h[n++] = header("x-weir-attempts", weir_arena_printf(x->arena, "%zu", x->attempt_count));
+    if (x->candidate && weir_attempt_limits(x))
+        h[n++] = header("x-weir-output-limit",
+                        weir_arena_printf(x->arena, "%" PRId64, x->candidate->choice_limit));
     if (with_cost && x->sent && x->candidate->price)
         h[n++] = header("x-weir-cost-usd", weir_arena_printf(x->arena, "%" PRId64 ".%09" PRId64,
                                                              x->cost_nano_usd / 1000000000,

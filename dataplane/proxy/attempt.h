@@ -7,8 +7,11 @@
 
 #include "dataplane/proxy/exchange.h"
 
-/* Starts the next try. WEIR_ENOTFOUND: none is left. WEIR_EWAIT: it is under way, or will be after
- * a pause. */
+/* Notes that a try at x->candidate begins. */
+void weir_attempt_open(struct weir_exchange *x);
+
+/* Starts the next try, once it is held beside what earlier ones may have cost. WEIR_ENOTFOUND: none
+ * is left. WEIR_EWAIT: it is under way, or will be after a pause. */
 WEIR_NODISCARD int weir_attempt_next(struct weir_exchange *x);
 
 /* Notes the end of the present try, and what it cost: by the tap's usage if there is one; else,
@@ -19,6 +22,10 @@ void weir_attempt_close(struct weir_exchange *x, const char *error, bool billabl
 /* The present try failed with nothing sent to the client: tries again, or answers and finishes. */
 void weir_attempt_failed(struct weir_exchange *x, const char *error, const char *cause,
                          bool billable);
+
+/* Is the output's limit told to the provider, though the caller named none? Only where a hard
+ * budget relies on it. */
+bool weir_attempt_limits(const struct weir_exchange *x);
 
 /* The request for a target: its path, its headers and the edited body; all in the arena. */
 void weir_attempt_request(struct weir_exchange *x, const struct weir_candidate *c,

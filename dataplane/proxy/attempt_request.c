@@ -166,6 +166,11 @@ static int64_t limit_of(int64_t of_route, int64_t of_provider)
     return of_route > 0 ? of_route : of_provider;
 }
 
+bool weir_attempt_limits(const struct weir_exchange *x)
+{
+    return x->bounded && x->call.max_output_tokens < 0;
+}
+
 void weir_attempt_request(struct weir_exchange *x, const struct weir_candidate *c,
                           struct weir_http_call_spec *out)
 {
@@ -176,6 +181,10 @@ void weir_attempt_request(struct weir_exchange *x, const struct weir_candidate *
 
     if (!weir_str_eq(c->model, x->call.model))
         edits.model = c->model;
+    if (weir_attempt_limits(x)) {
+        edits.max_output_tokens = c->choice_limit;
+        edits.older_limit = !c->provider->vendor;
+    }
     weir_llm_edit(&x->call, x->body, &edits, x->arena, pieces);
     *out = (struct weir_http_call_spec){
         .method = WEIR_STR("POST"),

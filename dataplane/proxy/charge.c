@@ -126,6 +126,11 @@ static int64_t capped(__int128 v)
     return v > WEIR_AMOUNT_MAX ? WEIR_AMOUNT_MAX : (int64_t)v;
 }
 
+static int64_t assumed_cost(const struct weir_policy_budget *b, int64_t tokens)
+{
+    return capped(((__int128)tokens * b->unknown_price_assumed + PER_MILLION - 1) / PER_MILLION);
+}
+
 static int64_t worst_at(const struct weir_exchange *x, const struct weir_policy_budget *b,
                         const struct weir_candidate *c, int64_t output, bool with_input)
 {
@@ -143,10 +148,7 @@ static int64_t worst_at(const struct weir_exchange *x, const struct weir_policy_
     }
     if (c->price)
         return capped(weir_price_worst(c->price, input, output, with_input));
-    if (b->unknown_price_assumed >= 0)
-        return capped(((__int128)(input + output) * b->unknown_price_assumed + PER_MILLION - 1) /
-                      PER_MILLION);
-    return 0;
+    return b->unknown_price_assumed >= 0 ? assumed_cost(b, input + output) : 0;
 }
 
 int64_t weir_charge_worst(const struct weir_exchange *x, size_t charge, int64_t output,
@@ -166,33 +168,64 @@ int64_t weir_charge_worst(const struct weir_exchange *x, size_t charge, int64_t 
     return most;
 }
 
-void weir_charges_spend(struct weir_exchange *x, const struct weir_candidate *at,
-                        const struct weir_llm_usage *usage, int64_t cost_nano_usd)
+/* In the charge's unit. Of an attempt that is not billed it is 0. */
+static int64_t used_by(const struct weir_policy_budget *b, const struct weir_attempt *a)
 {
-    int64_t tokens =
-        (usage->input > 0 ? usage->input : 0) + (usage->output > 0 ? usage->output : 0);
+    const struct weir_llm_usage *u = &a->usage;
+    int64_t tokens = (u->input > 0 ? u->input : 0) + (u->output > 0 ? u->output : 0);
 
+    switch (b->conf.unit) {
+    case WEIR_UNIT_REQUESTS:
+        return 1;
+    case WEIR_UNIT_TOKENS:
+        return tokens;
+    case WEIR_UNIT_NANO_USD:
+        break;
+    }
+    if (a->candidate->price)
+        return a->cost_nano_usd;
+    return b->unknown_price_assumed >= 0 ? assumed_cost(b, tokens) : 0;
+}
+
+void weir_charges_spend(struct weir_exchange *x, const struct weir_attempt *a)
+{
     for (size_t i = 0; i < x->charge_count; i++) {
         struct weir_charge *charge = &x->charges[i];
+        const struct weir_policy_budget *b = charge->budget;
+        int64_t used, worst;
 
-        if (!reaches(x, charge, at))
+        if (!reaches(x, charge, a->candidate))
             continue;
-        switch (charge->budget->conf.unit) {
-        case WEIR_UNIT_REQUESTS:
-            charge->spent = 1;
-            break;
-        case WEIR_UNIT_TOKENS:
-            charge->spent += tokens;
-            break;
-        case WEIR_UNIT_NANO_USD:
-            charge->spent +=
-                at->price ? cost_nano_usd
-                : charge->budget->unknown_price_assumed >= 0
-                    ? capped(((__int128)tokens * charge->budget->unknown_price_assumed +
-                              PER_MILLION - 1) /
-                             PER_MILLION)
-                    : 0;
-            break;
-        }
+        used = used_by(b, a);
+        worst = worst_at(x, b, a->candidate, x->held_output_tokens, true);
+        if (a->billed && a->usage.estimated && b->charge_hold && worst > used)
+            used = worst;
+        charge->spent =
+            b->conf.unit == WEIR_UNIT_REQUESTS ? used : capped((__int128)charge->spent + used);
     }
+}
+
+bool weir_charges_lack(const struct weir_exchange *x, int64_t more[])
+{
+    bool any = false;
+
+    for (size_t i = 0; i < x->charge_count; i++) {
+        const struct weir_charge *charge = &x->charges[i];
+        bool calls = charge->budget->conf.unit == WEIR_UNIT_REQUESTS;
+        int64_t need =
+            (calls ? 0 : charge->spent) + weir_charge_worst(x, i, x->held_output_tokens, true);
+
+        more[i] = need > x->admission.holds[i].held ? need - x->admission.holds[i].held : 0;
+        any = any || more[i] > 0;
+    }
+    return any;
+}
+
+bool weir_charges_bound(const struct weir_exchange *x)
+{
+    for (size_t i = 0; i < x->charge_count; i++)
+        if (x->charges[i].budget->conf.mode == WEIR_MODE_HARD &&
+            x->charges[i].budget->conf.unit != WEIR_UNIT_REQUESTS)
+            return true;
+    return false;
 }

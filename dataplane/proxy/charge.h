@@ -11,8 +11,7 @@
 #include "base/err.h"
 
 struct weir_exchange;
-struct weir_candidate;
-struct weir_llm_usage;
+struct weir_attempt;
 
 enum { WEIR_TRANCHE_TOKENS = 1024 }; /* a stream's first piece of output, and each further one */
 
@@ -26,8 +25,18 @@ WEIR_NODISCARD int weir_charges_collect(struct weir_exchange *x, struct weir_err
 int64_t weir_charge_worst(const struct weir_exchange *x, size_t charge, int64_t output,
                           bool with_input);
 
-/* Adds what one attempt used, and cost where the price is known, to the counters that cover it. */
-void weir_charges_spend(struct weir_exchange *x, const struct weir_candidate *at,
-                        const struct weir_llm_usage *usage, int64_t cost_nano_usd);
+/* Adds what an attempt that has ended used, and cost where the price is known, to the counters
+ * that cover it. Usage that the provider did not tell is the proxy's estimate, or the attempt's
+ * whole worst case where the budget wants that. A budget of requests counts calls: several attempts
+ * are one. */
+void weir_charges_spend(struct weir_exchange *x, const struct weir_attempt *a);
+
+/* What each counter must hold more so that a further attempt's worst case is covered beside what
+ * the ended ones spent. False: nothing. */
+bool weir_charges_lack(const struct weir_exchange *x, int64_t more[]);
+
+/* Does a hard budget of money or tokens cover the call? Then its output needs a limit that the
+ * provider obeys. */
+bool weir_charges_bound(const struct weir_exchange *x);
 
 #endif

@@ -19,7 +19,6 @@ void weir_exchange_begin(struct weir_worker *w, struct weir_http_req *req)
     x->started_us = weir_mono_us();
     x->started_wall_ms = weir_wall_ms();
     x->policy = w->policy ? weir_policy_ref(w->policy) : NULL;
-    x->usage = WEIR_LLM_USAGE_NONE;
     x->outcome = WEIR_OUTCOME_OK;
     memcpy(x->id, "req_", 4);
     weir_hex(id, sizeof id, x->id + 4);

@@ -40,6 +40,8 @@ struct weir_candidate {
     struct weir_str model;          /* as the provider knows it */
     const struct weir_price *price; /* NULL: unknown */
     int64_t max_output_tokens;      /* of all choices together */
+    int64_t choice_limit; /* of one choice; told to the provider when a hold relies on it */
+    bool shows_all; /* no output is billed that the answer doesn't show: holds can grow with it */
     int64_t weight;
     size_t group;
     unsigned tries;
@@ -49,7 +51,7 @@ struct weir_candidate {
 struct weir_charge {
     const struct weir_policy_budget *budget;
     struct weir_str scope;
-    int64_t spent; /* settled cost so far, in the budget's unit */
+    int64_t spent; /* by the attempts that have ended, in the budget's unit */
     int64_t held;  /* at the end of the call, for its record */
 };
 
@@ -60,7 +62,8 @@ struct weir_attempt {
     const char *error; /* NULL: it went well */
     int64_t started_us, ended_us;
     int64_t cost_nano_usd;
-    bool reused_connection;
+    struct weir_llm_usage usage; /* nothing billed: zeros */
+    bool billed, reused_connection;
 };
 
 struct weir_exchange {
@@ -101,13 +104,15 @@ struct weir_exchange {
     int64_t held_output_tokens; /* so much output is covered by the holds */
     int64_t next_output_tokens; /* and so much when the extension that is asked for is granted */
     bool held, extending, extension_refused;
-    struct weir_admit_failure shortage; /* why an extension was refused */
+    bool bounded;                       /* a hard budget relies on a limit of the output */
+    struct weir_admit_failure shortage; /* why an admission or extension was refused */
+    const struct weir_charge *refused;  /* the counter that refused; NULL: none */
 
     /* dispatch */
     struct weir_candidate *candidate; /* of the present attempt */
     struct weir_http_call *upstream;  /* NULL between attempts */
-    struct weir_attempt attempts[WEIR_MAX_ATTEMPTS];
-    size_t attempt_count;
+    struct weir_attempt *attempts;    /* so many as the call has needed; the arena's */
+    size_t attempt_count, attempt_room;
     size_t stale_count; /* of them, those that met a kept connection which was closed already */
     bool sent;          /* a request may have reached a provider */
     char span_id[17];   /* of this call, when its provider was told it; "": not yet made */
@@ -131,9 +136,7 @@ struct weir_exchange {
     enum weir_outcome outcome;
     int status;
     const char *error_code, *error_detail; /* what the client was told; NULL: none */
-    struct weir_llm_usage usage;           /* of the last attempt that was answered */
     int64_t cost_nano_usd;                 /* of all attempts */
-    bool price_unknown;
     int64_t first_byte_us, first_token_us; /* monotonic; 0: none */
     uint64_t response_bytes;               /* of its body */
 };

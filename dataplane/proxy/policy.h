@@ -29,6 +29,7 @@ struct weir_policy_model {
     struct weir_str name;      /* as callers name it */
     struct weir_str upstream;  /* as the provider does */
     int64_t max_output_tokens; /* 0: not said */
+    bool shows_all;            /* bills no output that its answers don't show */
 };
 
 struct weir_policy_provider {
@@ -38,6 +39,7 @@ struct weir_policy_provider {
     struct weir_origin *origin; /* NULL for echo; shared by all workers */
     int64_t max_connections;    /* to it, by one worker */
     struct weir_str base_path;  /* of the endpoint, without a slash at its end */
+    bool vendor;                /* the dialect's own vendor, not a server that is compatible */
     bool passthrough;           /* the caller's own credential goes on */
     bool unavailable;       /* its pushed secret is not here yet: policy from the state folder */
     struct weir_str secret; /* absent: none; wiped with the policy */

@@ -130,7 +130,8 @@ static void compile_models(struct weir_policy_compile *c, struct weir_policy_pro
                                                   .upstream = weir_str_of(m->upstream ? m->upstream
                                                                           : m->name   ? m->name
                                                                                       : ""),
-                                                  .max_output_tokens = OR(m, maxoutputtokens, 0)};
+                                                  .max_output_tokens = OR(m, maxoutputtokens, 0),
+                                                  .shows_all = !OR(m, hiddenreasoning, true)};
     }
 }
 
@@ -140,6 +141,19 @@ static struct weir_str default_endpoint(const Weir__V1__ProviderSpec *spec)
         return weir_str_of(spec->endpoint);
     return spec->dialect == WEIR__V1__DIALECT__anthropic ? WEIR_STR("https://api.anthropic.com")
                                                          : WEIR_STR("https://api.openai.com");
+}
+
+/* Servers that imitate the vendors' API know its older fields only. */
+static bool is_vendor(struct weir_str host)
+{
+    static const struct weir_str names[] = {
+        WEIR_STR_INIT(".openai.com"), WEIR_STR_INIT(".openai.azure.com"),
+        WEIR_STR_INIT(".services.ai.azure.com"), WEIR_STR_INIT(".anthropic.com")};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (weir_str_ends(host, names[i]))
+            return true;
+    return false;
 }
 
 static void compile_origin(struct weir_policy_compile *c, struct weir_policy_provider *p,
@@ -171,6 +185,7 @@ static void compile_origin(struct weir_policy_compile *c, struct weir_policy_pro
         weir__policy_bad(c, "spec.tls", text);
         return;
     }
+    p->vendor = is_vendor(url.host);
     p->base_path = weir_arena_copy(c->p->arena, url.path);
     while (p->base_path.n && p->base_path.p[p->base_path.n - 1] == '/')
         p->base_path.n--;

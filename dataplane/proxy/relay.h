@@ -7,6 +7,9 @@
 
 void weir_relay_body(struct weir_exchange *x, const char *p, size_t n);
 void weir_relay_end(struct weir_exchange *x);
+/* The attempt failed before the client had anything of it: its answer is as if it had never been.
+ */
+void weir_relay_forget(struct weir_exchange *x);
 /* The upstream failed in the middle of its answer. */
 void weir_relay_error(struct weir_exchange *x, int rc, const char *cause);
 /* The client takes bytes again. */

@@ -38,10 +38,11 @@ static const char *sentence(struct weir_exchange *x, const struct weir_admit_fai
     int64_t left = f->remaining > 0 ? f->remaining : 0;
 
     if (f->why == WEIR_REFUSED_NO_LEASE)
-        return weir_arena_printf(x->arena,
-                                 "Weir's budget '%s' can't be checked now: the control plane did "
-                                 "not answer, and this proxy's share of it is used up.",
-                                 c->budget->conf.id);
+        return weir_arena_printf(
+            x->arena,
+            "Weir's budget '%s' can't be checked now: the control plane did "
+            "not answer, and this proxy holds no share of it that is large enough.",
+            c->budget->conf.id);
     return weir_arena_printf(
         x->arena,
         "Weir's budget '%s'%s%.*s%s does not allow this call: limit %s, left %s, needed up to "
@@ -58,6 +59,7 @@ enum weir_verdict weir_answer_shortage(struct weir_exchange *x, const struct wei
     struct weir_err err = {
         .rc = WEIR_ELIMIT, .http_status = 402, .code = "budget_exceeded", .detail = sentence(x, f)};
 
+    x->refused = &x->charges[f->part];
     if (f->why == WEIR_REFUSED_NO_LEASE) {
         err.http_status = 503;
         err.code = "budget_unavailable";

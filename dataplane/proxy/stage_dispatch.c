@@ -12,6 +12,7 @@
 #include "dataplane/proxy/attempt.h"
 #include "dataplane/proxy/charge.h"
 #include "dataplane/proxy/relay.h"
+#include "dataplane/proxy/shortage.h"
 #include "dataplane/proxy/worker.h"
 
 enum { LONGEST_PAUSE_MS = 10000 };
@@ -48,20 +49,12 @@ static bool may_try_again(const struct weir_exchange *x)
            (counted == 0 || may_fall_back(x));
 }
 
-static void note_attempt(struct weir_exchange *x)
-{
-    x->attempts[x->attempt_count++] =
-        (struct weir_attempt){.candidate = x->candidate, .started_us = weir_mono_us()};
-    x->candidate->tries++;
-    x->sent = true;
-}
-
-static void start(struct weir_exchange *x)
+static void send_attempt(struct weir_exchange *x)
 {
     struct weir_http_call_spec spec;
     int rc;
 
-    note_attempt(x);
+    weir_attempt_open(x);
     x->body_sent = false;
     if (x->candidate->provider->echo) {
         weir_pipeline_resume(x);
@@ -80,6 +73,37 @@ static void start(struct weir_exchange *x)
                                          .code = "invalid_request",
                                          .detail = "A header of this request can't be sent on."});
     weir_pipeline_finish(x);
+}
+
+static void on_held_again(void *arg, int rc, const struct weir_admit_failure *failure)
+{
+    struct weir_exchange *x = arg;
+
+    if (rc == WEIR_OK) {
+        send_attempt(x);
+        return;
+    }
+    weir_answer_shortage(x, failure);
+    weir_pipeline_finish(x);
+}
+
+/* Every attempt is held in full beside what the ones before it may have cost. */
+static void start(struct weir_exchange *x)
+{
+    int64_t more[WEIR_ADMIT_PARTS_MAX];
+    struct weir_admit_failure failure;
+    int rc;
+
+    if (!x->held || !weir_charges_lack(x, more)) {
+        send_attempt(x);
+        return;
+    }
+    rc = weir_holder_extend(x->worker->holder, weir_worker_now_ms(x->worker), &x->admission, more,
+                            on_held_again, x, &failure);
+    if (rc == WEIR_EINVAL)
+        failure = (struct weir_admit_failure){.why = WEIR_REFUSED_EXHAUSTED, .resets_in_ms = -1};
+    if (rc != WEIR_EWAIT)
+        on_held_again(x, rc, &failure);
 }
 
 static void on_pause_over(struct weir_wheel_timer *t)
@@ -118,45 +142,6 @@ int weir_attempt_next(struct weir_exchange *x)
     return WEIR_EWAIT;
 }
 
-/* What an attempt used. False: nothing that anybody bills, as with an answer that is an error,
- * whatever its body looks like. */
-static bool attempt_usage(const struct weir_exchange *x, const struct weir_attempt *a,
-                          bool billable, struct weir_llm_usage *out)
-{
-    *out = (struct weir_llm_usage){0};
-    if (x->operation != WEIR_OP_GENERATE || a->status >= 300)
-        return false;
-    if (x->tap) {
-        const struct weir_llm_seen *seen = weir_llm_tap_seen(x->tap);
-
-        weir_llm_tap_usage(x->tap, out);
-        return !seen->error || seen->content || out->input > 0 || out->output > 0;
-    }
-    if (billable)
-        *out = (struct weir_llm_usage){.input = x->call.input_estimate, .estimated = true};
-    return billable;
-}
-
-void weir_attempt_close(struct weir_exchange *x, const char *error, bool billable)
-{
-    struct weir_attempt *a = x->attempt_count ? &x->attempts[x->attempt_count - 1] : NULL;
-    struct weir_llm_usage usage;
-    struct weir_cost cost = {0};
-
-    if (!a || a->ended_us)
-        return;
-    a->ended_us = weir_mono_us();
-    a->error = error;
-    billable = attempt_usage(x, a, billable, &usage);
-    if (billable || x->tap)
-        x->usage = usage;
-    if (a->candidate->price && billable)
-        weir_price_cost(a->candidate->price, &usage, &cost);
-    a->cost_nano_usd = cost.nano_usd;
-    x->cost_nano_usd += cost.nano_usd;
-    weir_charges_spend(x, a->candidate, &usage, cost.nano_usd);
-}
-
 /* An attempt that found no free connection; also the code of the answer. */
 #define CONNECTIONS_FULL "provider_connections_full"
 
@@ -188,9 +173,7 @@ void weir_attempt_failed(struct weir_exchange *x, const char *error, const char 
     }
     weir_wheel_cancel(x->worker->wheel, &x->timer);
     weir_attempt_close(x, error, billable);
-    x->tap = NULL;
-    x->relaying = false;
-    weir_buf_fini(&x->held_back);
+    weir_relay_forget(x);
     weir_pipeline_back_to_dispatch(x);
     if (weir_attempt_next(x) == WEIR_EWAIT)
         return;
@@ -308,7 +291,7 @@ enum weir_verdict weir_stage_dispatch(struct weir_exchange *x)
 {
     x->candidate = pick(x);
     if (x->candidate->provider->echo) {
-        note_attempt(x);
+        weir_attempt_open(x);
         return WEIR_V_CONTINUE;
     }
     if (weir_attempt_next(x) == WEIR_EWAIT)

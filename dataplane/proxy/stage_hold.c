@@ -1,5 +1,6 @@
 /* stage_hold.c - can the call be paid? Holds its worst case against every budget that covers it,
- * all or none, before anything leaves; a stream holds its input and a first piece of output. */
+ * all or none, before anything leaves. A stream holds its input and a first piece of output, unless
+ * a hard budget covers it and its provider may bill output that it doesn't show (decision 9). */
 #include "dataplane/proxy/answer.h"
 #include "dataplane/proxy/charge.h"
 #include "dataplane/proxy/shortage.h"
@@ -13,6 +14,24 @@ static int64_t most_output(const struct weir_exchange *x)
         if (x->candidates[i].max_output_tokens > most)
             most = x->candidates[i].max_output_tokens;
     return most;
+}
+
+static bool all_show(const struct weir_exchange *x)
+{
+    for (size_t i = 0; i < x->candidate_count; i++)
+        if (!x->candidates[i].shows_all)
+            return false;
+    return true;
+}
+
+/* A stream that shows all that is billed can be held in pieces, for it can be cut in time. */
+static int64_t first_output(const struct weir_exchange *x)
+{
+    int64_t most = most_output(x);
+
+    if (!x->call.stream || most <= WEIR_TRANCHE_TOKENS || (x->bounded && !all_show(x)))
+        return most;
+    return WEIR_TRANCHE_TOKENS;
 }
 
 static void on_admitted(void *arg, int rc, const struct weir_admit_failure *failure)
@@ -39,9 +58,8 @@ enum weir_verdict weir_stage_hold(struct weir_exchange *x)
         return WEIR_V_CONTINUE;
     if (weir_charges_collect(x, &err))
         return weir_answer_error(x, &err);
-    x->held_output_tokens = most_output(x);
-    if (x->call.stream && x->held_output_tokens > WEIR_TRANCHE_TOKENS)
-        x->held_output_tokens = WEIR_TRANCHE_TOKENS;
+    x->bounded = weir_charges_bound(x);
+    x->held_output_tokens = first_output(x);
     for (size_t i = 0; i < x->charge_count; i++)
         parts[i] = (struct weir_admit_part){
             .budget = &x->charges[i].budget->conf,

@@ -79,12 +79,45 @@ static void fill_holds(const struct weir_exchange *x, struct weir_record *r,
                                                                  : NULL,
             .held = c->held,
             .settled = x->held ? h->settled : 0,
-            .refused = !x->held};
+            .refused = x->refused == c};
     }
     r->holds = out;
     r->hold_count = x->charge_count;
 }
 
+static void add_tokens(int64_t *sum, int64_t n)
+{
+    if (n >= 0)
+        *sum = (*sum > 0 ? *sum : 0) + n;
+}
+
+static void add_usage(struct weir_record_usage *sum, const struct weir_llm_usage *u)
+{
+    add_tokens(&sum->input_tokens, u->input);
+    add_tokens(&sum->output_tokens, u->output);
+    add_tokens(&sum->cache_read_tokens, u->cache_read);
+    add_tokens(&sum->cache_write_tokens, u->cache_write);
+    add_tokens(&sum->cache_write_1h_tokens, u->cache_write_1h);
+    add_tokens(&sum->reasoning_tokens, u->reasoning);
+    sum->estimated = sum->estimated || u->estimated;
+}
+
+static void add_cost_part(struct weir_record *r, const struct weir_cost_part *p)
+{
+    for (size_t i = 0; i < r->cost_part_count; i++) {
+        struct weir_record_cost_part *have = &r->cost_parts[i];
+
+        if (have->price == p->rate && strcmp(have->kind, p->kind) == 0) {
+            have->tokens += p->tokens;
+            return;
+        }
+    }
+    if (r->cost_part_count < WEIR_RECORD_MAX_COST_PARTS)
+        r->cost_parts[r->cost_part_count++] =
+            (struct weir_record_cost_part){p->kind, p->tokens, p->rate};
+}
+
+/* Usage and cost of all attempts that somebody bills. */
 static void fill_cost(const struct weir_exchange *x, struct weir_record *r)
 {
     const struct weir_price *price = x->candidate ? x->candidate->price : NULL;
@@ -93,22 +126,21 @@ static void fill_cost(const struct weir_exchange *x, struct weir_record *r)
     r->cost_nano_usd = x->cost_nano_usd;
     if (!x->sent || x->operation != WEIR_OP_GENERATE)
         return;
-    r->usage = (struct weir_record_usage){.input_tokens = x->usage.input,
-                                          .output_tokens = x->usage.output,
-                                          .cache_read_tokens = x->usage.cache_read,
-                                          .cache_write_tokens = x->usage.cache_write,
-                                          .cache_write_1h_tokens = x->usage.cache_write_1h,
-                                          .reasoning_tokens = x->usage.reasoning,
-                                          .estimated = x->usage.estimated};
-    if (!price) {
-        r->price_source = "unknown";
-        return;
+    add_usage(&r->usage, &(struct weir_llm_usage){0, 0, -1, -1, -1, -1, false});
+    for (size_t i = 0; i < x->attempt_count; i++) {
+        const struct weir_attempt *a = &x->attempts[i];
+
+        if (!a->billed)
+            continue;
+        add_usage(&r->usage, &a->usage);
+        if (!a->candidate->price)
+            continue;
+        price = a->candidate->price;
+        weir_price_cost(price, &a->usage, &cost);
+        for (size_t k = 0; k < cost.part_count; k++)
+            add_cost_part(r, &cost.parts[k]);
     }
-    weir_price_cost(price, &x->usage, &cost);
-    for (size_t i = 0; i < cost.part_count && i < WEIR_RECORD_MAX_COST_PARTS; i++)
-        r->cost_parts[r->cost_part_count++] = (struct weir_record_cost_part){
-            cost.parts[i].kind, cost.parts[i].tokens, cost.parts[i].rate};
-    r->price_source = weir_price_builtin(price) ? "builtin" : "policy";
+    r->price_source = !price ? "unknown" : weir_price_builtin(price) ? "builtin" : "policy";
 }
 
 /* A run's calls are one trace even when the harness passes no context: then the call is its own. */

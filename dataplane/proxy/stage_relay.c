@@ -130,17 +130,14 @@ static void cut(struct weir_exchange *x)
 static void on_extended(void *arg, int rc, const struct weir_admit_failure *failure);
 static void pump_echo(struct weir_exchange *x);
 
-/* Asks for another tranche. The amount is what the worst case grows by, so that several tranches
- * cost no more than one hold of the same size. */
-static void extend(struct weir_exchange *x)
+/* Asks for holds of `next` tokens of output in all. The amount is what the worst case grows by, so
+ * that several tranches cost no more than one hold of the same size. */
+static void extend(struct weir_exchange *x, int64_t next)
 {
-    int64_t more[WEIR_ADMIT_PARTS_MAX], most = x->candidate->max_output_tokens;
-    int64_t next = x->held_output_tokens + x->held_output_tokens;
+    int64_t more[WEIR_ADMIT_PARTS_MAX];
     struct weir_admit_failure failure = {.resets_in_ms = -1};
     int rc;
 
-    if (next > most)
-        next = most;
     for (size_t i = 0; i < x->charge_count; i++)
         more[i] = weir_charge_worst(x, i, next, true) -
                   weir_charge_worst(x, i, x->held_output_tokens, true);
@@ -156,19 +153,19 @@ static void extend(struct weir_exchange *x)
 static bool beyond_hold(const struct weir_exchange *x)
 {
     return weir_llm_tap_seen(x->tap)->output_bytes >= x->held_output_tokens &&
-           x->held_output_tokens < x->candidate->max_output_tokens;
+           x->held_output_tokens < x->candidate->max_output_tokens; /* which the provider obeys */
 }
 
 static void watch_holds(struct weir_exchange *x)
 {
     const struct weir_llm_seen *seen = weir_llm_tap_seen(x->tap);
+    int64_t most = x->candidate->max_output_tokens;
 
     if (x->charge_count == 0 || !x->event_stream || !x->held || seen->complete)
         return;
-    if (!x->extending && !x->extension_refused &&
-        x->held_output_tokens < x->candidate->max_output_tokens &&
+    if (!x->extending && !x->extension_refused && x->held_output_tokens < most &&
         seen->output_bytes * 2 >= x->held_output_tokens)
-        extend(x);
+        extend(x, x->held_output_tokens < most / 2 ? 2 * x->held_output_tokens : most);
     if (!beyond_hold(x))
         return;
     if (x->extension_refused) {
@@ -203,6 +200,18 @@ static void on_extended(void *arg, int rc, const struct weir_admit_failure *fail
         resume_upstream(x);
 }
 
+/* A document in place of the stream that was asked for was generated, and is billed, before its
+ * first byte comes: it can't be cut any more. It is held as soon as that is known, so that other
+ * calls don't spend the same; if there is not enough, usage tells by how much. */
+static void hold_document(struct weir_exchange *x)
+{
+    int64_t most = x->candidate->max_output_tokens;
+
+    if (x->held && x->call.stream && !x->event_stream && x->status < 300 &&
+        x->held_output_tokens < most)
+        extend(x, most);
+}
+
 /* ---- upstream's events ---- */
 
 void weir_relay_body(struct weir_exchange *x, const char *p, size_t n)
@@ -226,6 +235,16 @@ void weir_relay_body(struct weir_exchange *x, const char *p, size_t n)
     if (!x->answered && (seen->content || seen->complete))
         begin_answer(x);
     watch_holds(x);
+}
+
+void weir_relay_forget(struct weir_exchange *x)
+{
+    if (x->extending)
+        weir_holder_cancel(x->worker->holder, &x->admission);
+    x->extending = x->awaiting_hold = x->extension_refused = false;
+    x->tap = NULL;
+    x->relaying = false;
+    weir_buf_fini(&x->held_back);
 }
 
 static void send_whole(struct weir_exchange *x)
@@ -323,6 +342,8 @@ static void begin_echo(struct weir_exchange *x)
 
     x->status = 200;
     x->event_stream = x->call.stream;
+    if (weir_attempt_limits(x))
+        x->call.max_output_tokens = x->candidate->choice_limit;
     x->head = weir_arena_alloc(x->arena, (1 + WEIR_ANSWER_HEADERS) * sizeof *x->head);
     x->head[0] = x->event_stream ? sse : json;
     x->head_count = 1;
@@ -382,6 +403,7 @@ enum weir_verdict weir_stage_relay(struct weir_exchange *x)
                                               .hide_usage = !x->call.asks_usage,
                                               .client_usage = x->call.asks_usage,
                                               .input_estimate = x->call.input_estimate});
+    hold_document(x);
     if (x->event_stream) {
         weir_wheel_timer_init(&x->timer, on_held_long_enough);
         weir_wheel_arm(x->worker->wheel, &x->timer, LONGEST_HOLD_BACK_MS);

@@ -60,18 +60,23 @@ static const struct weir_policy_route *pick_route(const struct weir_exchange *x)
     return best;
 }
 
-static int64_t output_limit(const struct weir_exchange *x, const struct weir_candidate *c,
+static int64_t choice_limit(const struct weir_exchange *x, const struct weir_candidate *c,
                             const struct weir_policy_model *m)
 {
-    int64_t limit = DEFAULT_MAX_OUTPUT_TOKENS, choices = x->call.n > 0 ? x->call.n : 1;
-
     if (x->call.max_output_tokens >= 0)
-        limit = x->call.max_output_tokens;
-    else if (m && m->max_output_tokens)
-        limit = m->max_output_tokens;
-    else if (c->price && weir_price_max_output(c->price) > 0)
-        limit = weir_price_max_output(c->price);
-    return limit > WEIR_AMOUNT_MAX / choices ? WEIR_AMOUNT_MAX : limit * choices;
+        return x->call.max_output_tokens;
+    if (m && m->max_output_tokens)
+        return m->max_output_tokens;
+    if (c->price && weir_price_max_output(c->price) > 0)
+        return weir_price_max_output(c->price);
+    return DEFAULT_MAX_OUTPUT_TOKENS;
+}
+
+static int64_t output_limit(const struct weir_exchange *x, int64_t of_choice)
+{
+    int64_t choices = x->call.n > 0 ? x->call.n : 1;
+
+    return of_choice > WEIR_AMOUNT_MAX / choices ? WEIR_AMOUNT_MAX : of_choice * choices;
 }
 
 static bool make_candidate(struct weir_exchange *x, const struct weir_policy_target *t,
@@ -84,10 +89,14 @@ static bool make_candidate(struct weir_exchange *x, const struct weir_policy_tar
     if (p->unavailable || (p->model_count && !m) || (!p->echo && p->dialect != x->dialect) ||
         (p->echo && x->operation != WEIR_OP_GENERATE))
         return false;
-    *out = (struct weir_candidate){
-        .provider = p, .model = m ? m->upstream : name, .weight = t->weight};
+    *out = (struct weir_candidate){.provider = p,
+                                   .model = m ? m->upstream : name,
+                                   .weight = t->weight,
+                                   .shows_all =
+                                       p->echo || x->call.no_reasoning || (m && m->shows_all)};
     out->price = weir_prices_find(weir_policy_prices(x->policy), p->name, out->model);
-    out->max_output_tokens = output_limit(x, out, m);
+    out->choice_limit = choice_limit(x, out, m);
+    out->max_output_tokens = output_limit(x, out->choice_limit);
     return true;
 }
 

@@ -18,13 +18,8 @@ enum weir_verdict weir_stage_settle(struct weir_exchange *x)
         weir_holder_release(x->worker->holder, now, &x->admission);
         return WEIR_V_CONTINUE;
     }
-    for (size_t i = 0; i < x->charge_count; i++) {
+    for (size_t i = 0; i < x->charge_count; i++)
         actual[i] = x->charges[i].spent;
-        /* Spent at least what is known, and the whole hold where policy wants it for a guess. */
-        if (x->usage.estimated && x->charges[i].budget->charge_hold &&
-            x->charges[i].held > actual[i])
-            actual[i] = x->charges[i].held;
-    }
     weir_holder_settle(x->worker->holder, now, &x->admission, actual);
     return WEIR_V_CONTINUE;
 }

@@ -247,6 +247,8 @@ static void update_budget_gauges(struct weir_worker *w, int64_t now)
     weir_metrics_set(w->metrics, WEIR_METRIC_LEASES, c.leases);
     weir_metrics_set(w->metrics, WEIR_METRIC_DECISION_AGE, c.decision_age_ms);
     weir_metrics_set(w->metrics, WEIR_METRIC_BREACHES, (int64_t)c.breaches);
+    weir_metrics_set(w->metrics, WEIR_METRIC_HOLDS_TIMED_OUT, (int64_t)c.timeouts);
+    weir_metrics_set(w->metrics, WEIR_METRIC_DENIED_PARTITION, (int64_t)c.denied_partition);
     weir_metrics_set(w->metrics, WEIR_METRIC_HOLDS_WAITED, (int64_t)c.waited);
 }
 
@@ -436,7 +438,7 @@ void weir_worker_observe(struct weir_worker *w, const struct weir_exchange *x,
     weir_metrics_observe(w->metrics, r);
     if (x->charge_count && x->held && a->n)
         weir_metrics_add(w->metrics, WEIR_METRIC_HOLDS, 1);
-    if (x->charge_count && !x->held)
+    if (x->refused)
         weir_metrics_add(w->metrics, WEIR_METRIC_HOLDS_REFUSED, 1);
     if (x->outcome == WEIR_OUTCOME_CUT)
         weir_metrics_add(w->metrics, WEIR_METRIC_CUTS, 1);

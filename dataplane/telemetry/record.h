@@ -12,7 +12,7 @@
 enum {
     WEIR_RECORD_MAX_ATTEMPTS = 16,
     WEIR_RECORD_MAX_HOLDS = 32,
-    WEIR_RECORD_MAX_COST_PARTS = 8,
+    WEIR_RECORD_MAX_COST_PARTS = 16,
     WEIR_RECORD_MAX_STRING = 512,     /* longer texts are cut, at a UTF-8 border, when encoded */
     WEIR_RECORD_MAX_BYTES = 128 << 10 /* of one encoded record; the limits above keep below it */
 };

@@ -144,7 +144,7 @@ test("B-02: killed in the middle of calls, restarted: open holds are charged onc
 
 test("a stream is cut, correctly in its dialect, when its budget is used up", async (t) => {
   const { mock, weir, openai, anthropic } = await setting(t, { budgets: budget("money", "{usd: 0.003}"), plan: () => ({ tokens: 20000, chunkDelayMs: 0 }) });
-  const stream = await openai.chat.completions.create(chat({ stream: true, max_tokens: 30000 }));
+  const stream = await openai.chat.completions.create(chat({ stream: true, max_tokens: 30000, reasoning_effort: "none" }));
   let finish, text = "";
   for await (const c of stream) {
     text += c.choices[0]?.delta.content ?? "";
@@ -154,7 +154,7 @@ test("a stream is cut, correctly in its dialect, when its budget is used up", as
   assert.match(text, /Cut by Weir: the budget 'default\/money'/);
   const [record] = await records(weir, 1);
   assert.equal(record.outcome, "cut");
-  const refused = await outcome(anthropic.messages.create(chat({ stream: true, max_tokens: 30000 })));
+  const refused = await outcome(anthropic.messages.create(chat({ stream: true, max_tokens: 30000, thinking: { type: "disabled" } })));
   assert.ok(refused === "ok" || refused.status === 402);
   await mock.calls[0].closed;
 });

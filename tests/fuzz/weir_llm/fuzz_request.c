@@ -8,7 +8,8 @@
 static void check(enum weir_dialect d, struct weir_str body)
 {
     struct weir_arena *a = weir_arena_create(NULL);
-    struct weir_llm_edits edits = {WEIR_STR("a\"b"), true, 17};
+    struct weir_llm_edits edits = {
+        .model = WEIR_STR("a\"b"), .ask_usage = true, .max_output_tokens = 17};
     struct weir_llm_call call, again;
     struct weir_llm_pieces pieces;
     struct weir_err err;

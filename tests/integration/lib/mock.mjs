@@ -29,9 +29,12 @@ export const defaults = {
   body: undefined, // of an error answer, or a whole answer of the test's own
   headers: {},
   tokens: 10, // words to say
+  reasoning: 0, // tokens billed as output and never shown
+  document: false, // a whole answer where a stream was asked for
   toolCall: undefined, // {name, args}
   usage: "normal", // normal | zero | absent
   usageWithChoices: false, // chat streams: usage in the last frame that has choices
+  bills: false, // a call that it resets
   cacheRead: 0,
   cacheWrite: 0,
   delayMs: 0, // before the head
@@ -104,14 +107,17 @@ export class Mock {
     if (plan.hold) await plan.hold;
     if (plan.delayMs) await new Promise((r) => setTimeout(r, plan.delayMs));
     for (const [k, v] of Object.entries(plan.headers)) res.setHeader(k, v);
-    if (plan.status === "reset") return req.socket.destroy();
+    if (plan.status === "reset") {
+      if (plan.bills) this.charge({ dialect, input: tokensOf(promptText(call.body)), plan, body: call.body, call }, plan.tokens);
+      return req.socket.destroy();
+    }
     if (plan.status !== 200)
       return this.json(res, plan.status, plan.body ?? (dialect === "anthropic"
         ? { type: "error", error: { type: "overloaded_error", message: "mock says no" } }
         : { error: { message: "mock says no", type: "server_error", code: null, param: null } }));
     const input = tokensOf(promptText(call.body)) ;
     const answer = { dialect, input, plan, body: call.body, call };
-    if (call.body.stream) await this.stream(res, answer);
+    if (call.body.stream && !plan.document) await this.stream(res, answer);
     else this.whole(res, answer);
   }
 
@@ -146,11 +152,14 @@ export class Mock {
 
   whole(res, a) {
     const text = WORD.repeat(a.plan.tokens);
-    const output = a.plan.usage === "zero" ? 0 : a.plan.tokens;
+    const output = a.plan.usage === "zero" ? 0 : a.plan.tokens + a.plan.reasoning;
     if (a.plan.usage === "zero") a.input = 0;
     this.charge(a, output);
     if (a.plan.body) return this.json(res, 200, a.plan.body);
-    this.json(res, 200, a.dialect === "anthropic" ? messagesBody(a, text, output) : chatBody(a, text, output));
+    const body = a.dialect === "anthropic" ? messagesBody(a, text, output) : chatBody(a, text, output);
+    if (!a.plan.holdAfter) return this.json(res, 200, body);
+    res.writeHead(200, { "content-type": "application/json" }).flushHeaders();
+    return a.plan.holdAfter[1].then(() => res.end(JSON.stringify(body)));
   }
 
   async stream(res, a) {
@@ -168,7 +177,7 @@ export class Mock {
     }
     const all = n >= events.length;
     if (a.plan.usage === "zero") a.input = 0;
-    this.charge(a, a.plan.usage === "zero" ? 0 : a.call.emitted);
+    this.charge(a, a.plan.usage === "zero" ? 0 : a.call.emitted + a.plan.reasoning);
     if (all) res.end();
     else res.destroy();
   }
@@ -196,7 +205,7 @@ function chatUsage(a, output) {
   return {
     prompt_tokens: a.input, completion_tokens: output, total_tokens: a.input + output,
     prompt_tokens_details: { cached_tokens: a.plan.cacheRead, audio_tokens: 0 },
-    completion_tokens_details: { reasoning_tokens: 0 },
+    completion_tokens_details: { reasoning_tokens: a.plan.reasoning },
   };
 }
 
@@ -228,7 +237,7 @@ function chatEvents(a) {
     for (let i = 0; i < args.length; i += 4)
       list.push(data(frame({ choices: choice({ tool_calls: [{ index: 0, function: { arguments: args.slice(i, i + 4) } }] }) }), 1));
   } else for (let i = 0; i < a.plan.tokens; i++) list.push(data(frame({ choices: choice({ content: WORD }) }), 1));
-  const output = list.reduce((n, e) => n + (e.tokens ?? 0), 0);
+  const output = list.reduce((n, e) => n + (e.tokens ?? 0), a.plan.reasoning);
   const finish = frame({ choices: choice({}, tool ? "tool_calls" : "stop") });
   if (a.plan.usage === "zero") a.input = 0;
   const usage = chatUsage(a, a.plan.usage === "zero" ? 0 : output);
@@ -268,7 +277,7 @@ function messagesEvents(a) {
     for (let i = 0; i < args.length; i += 4)
       list.push(event("content_block_delta", { index: 0, delta: { type: "input_json_delta", partial_json: args.slice(i, i + 4) } }, 1));
   } else for (let i = 0; i < a.plan.tokens; i++) list.push(event("content_block_delta", { index: 0, delta: { type: "text_delta", text: WORD } }, 1));
-  const output = list.reduce((n, e) => n + (e.tokens ?? 0), 0);
+  const output = list.reduce((n, e) => n + (e.tokens ?? 0), a.plan.reasoning);
   list.push(event("content_block_stop", { index: 0 }));
   list.push(event("message_delta", {
     delta: { stop_reason: tool ? "tool_use" : "end_turn", stop_sequence: null },

@@ -187,6 +187,8 @@ static void the_model_and_the_limit_are_spliced_and_nothing_else(void **state)
     assert_int_equal(chat(body), WEIR_OK);
     e.max_output_tokens = 9;
     assert_string_equal(edited(body, e).p, "{\"max_completion_tokens\":9,\"model\":\"a\"}");
+    e.older_limit = true;
+    assert_string_equal(edited(body, e).p, "{\"max_tokens\":9,\"model\":\"a\"}");
 }
 
 int main(void)

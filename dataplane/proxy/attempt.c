@@ -1,0 +1,67 @@
+/* attempt.c - the book of a call's attempts: begun, ended, and what each one cost. */
+#include "dataplane/proxy/attempt.h"
+
+#include "dataplane/proxy/charge.h"
+
+enum { FIRST_ROOM = 2 }; /* most calls need one attempt */
+
+static void make_room(struct weir_exchange *x)
+{
+    size_t room = x->attempt_room ? 2 * x->attempt_room : FIRST_ROOM;
+    struct weir_attempt *list;
+
+    if (x->attempt_count < x->attempt_room)
+        return;
+    list = weir_arena_alloc(x->arena, room * sizeof *list);
+    if (x->attempt_count)
+        memcpy(list, x->attempts, x->attempt_count * sizeof *list);
+    x->attempts = list;
+    x->attempt_room = room;
+}
+
+void weir_attempt_open(struct weir_exchange *x)
+{
+    make_room(x);
+    x->attempts[x->attempt_count++] =
+        (struct weir_attempt){.candidate = x->candidate, .started_us = weir_mono_us()};
+    x->candidate->tries++;
+    x->sent = true;
+}
+
+/* What an attempt used. False: nothing that anybody bills, as with an answer that is an error,
+ * whatever its body looks like. */
+static bool read_usage(const struct weir_exchange *x, const struct weir_attempt *a, bool billable,
+                       struct weir_llm_usage *out)
+{
+    *out = (struct weir_llm_usage){0};
+    if (x->operation != WEIR_OP_GENERATE || a->status >= 300)
+        return false;
+    if (x->tap) {
+        const struct weir_llm_seen *seen = weir_llm_tap_seen(x->tap);
+
+        weir_llm_tap_usage(x->tap, out);
+        return !seen->error || seen->content || out->input > 0 || out->output > 0;
+    }
+    if (billable)
+        *out = (struct weir_llm_usage){.input = x->call.input_estimate, .estimated = true};
+    return billable;
+}
+
+void weir_attempt_close(struct weir_exchange *x, const char *error, bool billable)
+{
+    struct weir_attempt *a = x->attempt_count ? &x->attempts[x->attempt_count - 1] : NULL;
+    struct weir_cost cost = {0};
+
+    if (!a || a->ended_us)
+        return;
+    a->ended_us = weir_mono_us();
+    a->error = error;
+    a->billed = read_usage(x, a, billable, &a->usage);
+    if (!a->billed)
+        a->usage = (struct weir_llm_usage){0};
+    else if (a->candidate->price)
+        weir_price_cost(a->candidate->price, &a->usage, &cost);
+    a->cost_nano_usd = cost.nano_usd;
+    x->cost_nano_usd += cost.nano_usd;
+    weir_charges_spend(x, a);
+}
