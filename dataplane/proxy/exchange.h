@@ -118,7 +118,8 @@ struct weir_exchange {
     char span_id[17];   /* of this call, when its provider was told it; "": not yet made */
     bool body_sent;     /* wholly, in the present attempt */
     bool unsent;        /* cancelled before a byte of the present attempt left */
-    struct weir_wheel_timer timer; /* the pause before a retry, or the end of holding back */
+    struct weir_wheel_timer
+        timer; /* the pause before a retry, the end of holding back, or silence */
     const struct weir_http_call_head *response; /* only while relay begins */
 
     /* relay */
@@ -126,6 +127,7 @@ struct weir_exchange {
     bool answered; /* the client has had the first byte of it */
     bool event_stream;
     bool slow_client, awaiting_hold; /* either pauses the upstream */
+    int64_t last_sent_ms;            /* to the client; monotonic */
     struct weir_llm_tap *tap;
     struct weir_llm_echo *echo;
     struct weir_buf held_back;     /* of the answer, while the client has had nothing */

@@ -19,7 +19,8 @@ struct weir_proxy_options {
     const char *control_ca, *join_token_file;
     const char *log_level;
     int64_t workers;
-    int64_t drain_ms; /* how long open calls may go on after SIGTERM */
+    int64_t keepalive_ms; /* silence of a stream after which its client is told that it goes on */
+    int64_t drain_ms;     /* how long open calls may go on after SIGTERM */
     int64_t max_body_bytes;
     int64_t max_body_memory; /* of all bodies that one worker holds */
     int64_t max_connections; /* per worker */

@@ -14,6 +14,7 @@
 #include "dataplane/proxy/answer.h"
 #include "dataplane/proxy/attempt.h"
 #include "dataplane/proxy/charge.h"
+#include "dataplane/proxy/options.h"
 #include "dataplane/proxy/shortage.h"
 #include "dataplane/proxy/worker.h"
 
@@ -61,11 +62,34 @@ static void to_client(struct weir_exchange *x, struct weir_str bytes)
     if (bytes.n == 0)
         return;
     x->response_bytes += bytes.n;
+    x->last_sent_ms = weir_worker_now_ms(x->worker);
     if (weir_http_write(x->req, bytes.p, bytes.n) == WEIR_EAGAIN && !x->slow_client) {
         x->slow_client = true;
         if (x->upstream)
             weir_http_call_pause(x->upstream);
     }
+}
+
+/* Minutes may pass between two events, and somebody on the way takes silence for death. What is
+ * sent are whole events, so this always stands between two of them. */
+static void on_silence(struct weir_wheel_timer *t)
+{
+    struct weir_exchange *x = WEIR_CONTAINER(t, struct weir_exchange, timer);
+    int64_t most = x->worker->options->keepalive_ms;
+    int64_t silent = weir_worker_now_ms(x->worker) - x->last_sent_ms;
+
+    if (silent >= most && !x->slow_client) {
+        to_client(x, weir_llm_keepalive(x->dialect));
+        silent = 0;
+    }
+    weir_wheel_arm(x->worker->wheel, t, (uint64_t)(silent < most ? most - silent : most));
+}
+
+static void watch_silence(struct weir_exchange *x)
+{
+    x->last_sent_ms = weir_worker_now_ms(x->worker);
+    weir_wheel_timer_init(&x->timer, on_silence);
+    weir_wheel_arm(x->worker->wheel, &x->timer, (uint64_t)x->worker->options->keepalive_ms);
 }
 
 /* The client gets its first byte: from here on no other target can take over. */
@@ -76,6 +100,8 @@ static void begin_answer(struct weir_exchange *x)
     weir_exchange_drop_body(x);
     x->head_count += weir_answer_headers(x, false, x->head + x->head_count);
     weir_http_start(x->req, (unsigned)x->status, x->head, x->head_count, -1);
+    if (x->event_stream)
+        watch_silence(x);
     to_client(x, weir_buf_str(&x->held_back));
     weir_buf_fini(&x->held_back);
 }

@@ -31,7 +31,7 @@ const raw = (url, { method = "POST", path = "/v1/chat/completions", headers = {}
 
 test("an Anthropic stream that is cut by its budget is billed by what passed, not by the one token of its beginning", async (t) => {
   const s = await setting(t, { budgets: budget("small", "{tokens: 4000}"), plan: () => ({ tokens: 3500 }) });
-  const events = await drain(await s.anthropic.messages.create(chat({ stream: true, max_tokens: 3600 })));
+  const events = await drain(await s.anthropic.messages.create(chat({ stream: true, max_tokens: 3600, thinking: { type: "disabled" } })));
   assert.equal(events.filter((e) => e.type === "message_delta").at(-1).delta.stop_reason, "max_tokens");
   const text = events.filter((e) => e.type === "content_block_delta").length - 1;
   const [r] = await records(s.weir, 1);

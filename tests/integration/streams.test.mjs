@@ -1,7 +1,7 @@
 // Usage in streams, disconnects and fallback: cases S-01 to S-07, S-11, S-18, F-01, F-05.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { budget, chat, records, setting, settled } from "./lib/setup.mjs";
+import { CALLER_KEY, budget, chat, records, setting, settled } from "./lib/setup.mjs";
 
 const money = budget("money", "{usd: 10}");
 const cost = (r) => BigInt(r.costNano);
@@ -74,6 +74,29 @@ for (const dialect of ["openai", "anthropic"]) {
     assert.equal(s.mock.calls.length, 2);
     await assert.rejects(async () => drain(await begin(s)), /broke off|ended|error/i);
     assert.equal(s.mock.calls.length, 3);
+  });
+
+  test(`long silence: ${dialect}: a stream that pauses is kept alive, before its content and in it; the SDK sees nothing of that`, async (t) => {
+    for (const events of [0, 6]) {
+      let release;
+      const silence = new Promise((r) => (release = r));
+      const s = await setting(t, { plan: () => ({ tokens: 9, holdAfter: [events, silence] }), proxyArgs: ["--stream-keepalive-ms", "200"] });
+      const path = dialect === "openai" ? "chat/completions" : "messages";
+      const res = await fetch(`${s.weir.url}/v1/${path}`, {
+        method: "POST", body: JSON.stringify(chat({ stream: true })),
+        headers: { "content-type": "application/json", authorization: `Bearer ${CALLER_KEY}`, "anthropic-version": "2023-06-01" },
+      });
+      let text = "", alive = 0;
+      for await (const chunk of res.body.pipeThrough(new TextDecoderStream())) {
+        text += chunk;
+        alive = text.split(dialect === "openai" ? ": keep-alive\n\n" : "event: ping\n").length - 1;
+        if (alive >= (dialect === "openai" ? 3 : 5)) release(); // Anthropic's own stream has a ping
+      }
+      assert.match(text, dialect === "openai" ? /\[DONE\]\n\n$/ : /message_stop/);
+      const whole = drain(await begin(s));
+      release();
+      assert.ok((await whole).length > 9);
+    }
   });
 
   test(`F-05: ${dialect}: a caller that wants no fallback gets none`, async (t) => {
