@@ -8,9 +8,12 @@ import { budget, chat, records, setting, settled, spend, until } from "./lib/set
 const outcome = (p) => p.then(() => "ok", (e) => e);
 
 function load(openai, width) {
-  const state = { running: true, ok: 0, bad: [] };
+  const state = { running: true, ok: 0, bad: [], left: Infinity };
+  const pause = () => new Promise((r) => setImmediate(r));
   state.done = Promise.all(Array.from({ length: width }, async (_, i) => {
     for (let n = 0; state.running; n++) {
+      while (state.left <= 0 && state.running) await pause();
+      state.left--;
       const stream = (i + n) % 2 === 0;
       const r = await outcome(openai.chat.completions.create(chat({ stream })).then(async (s) => { if (stream) for await (const _e of s); }));
       if (r === "ok") state.ok++;
@@ -25,14 +28,16 @@ test("O-02: control plane killed and restarted under load: no failed call, no lo
   const { mock, weir, openai } = await setting(t, { budgets: budget("money", "{usd: 100}") });
   const l = load(openai, 8);
   // A lease is as large as recent spending asks for: kill once the proxy has one for the
-  // calls that follow (8 at a time hold $0.00007 each, 100 settle at $0.000007 each).
+  // calls that follow (8 at a time hold $0.00007 each, 150 settle at $0.000007 each).
   await until(async () => (await weir.api("/budgets?budget=default/money")).items.some((c) => c.lent > 2_000_000), "a lease for the time without a ledger");
+  l.left = 150;
   weir.control.child.kill("SIGKILL");
   await weir.control.exited;
   const at = l.ok;
   await until(() => l.ok > at + 100, "calls without a control plane");
   await weir.startControl();
   const back = l.ok;
+  l.left = Infinity;
   await until(() => l.ok > back + 50, "calls after");
   await l.stop();
   assert.deepEqual(l.bad, []);

@@ -368,6 +368,49 @@ static void b_06_the_age_of_decisions_is_bounded_and_exported(void **state)
     assert_true(b->heartbeats > 0); /* whose answer renews the leases */
 }
 
+/* As long as the ledger answers heartbeats, a lease is good however long its call is silent. */
+static void a_long_call_keeps_its_lease_while_the_ledger_answers(void **state)
+{
+    struct bench *b = *state;
+    Weir__V1__BudgetDown alive = WEIR__V1__BUDGET_DOWN__INIT;
+    struct call c, d;
+
+    (void)admit(b, &c, 100);
+    grant(b, "led-1", 500, -1);
+    alive.has_heartbeat = alive.heartbeat = true;
+    for (int answered = 0; b->now < 1000000 + 10 * WEIR_LEASE_USE_FOR_MS; pass(b, 200))
+        if (b->heartbeats > answered) {
+            answered = b->heartbeats;
+            weir_holder_on_down(b->h, b->now, &alive);
+        }
+    assert_int_equal(admit(b, &d, 0), WEIR_OK);
+    assert_string_equal(d.adm.holds[0].lease, "led-1");
+    settle(b, &d, 0);
+    settle(b, &c, 70);
+    pass(b, 200);
+    assert_int_equal(b->settled, 70);
+}
+
+static void refusals_without_the_ledger_are_counted_as_such(void **state)
+{
+    struct bench *b = *state;
+    struct weir_holder_counters counters;
+    struct call c;
+
+    assert_int_equal(admit(b, &c, 100), WEIR_EWAIT);
+    pass(b, 4000);
+    assert_int_equal(c.rc, WEIR_ETIMEOUT);
+    weir_holder_count(b->h, b->now, &counters);
+    assert_int_equal(counters.timeouts, 1);
+    assert_int_equal(counters.denied_partition, 0); /* it was slow, not away */
+    weir_holder_on_disconnected(b->h, b->now);
+    (void)admit(b, &c, 100);
+    pass(b, 4000);
+    assert_int_not_equal(c.rc, WEIR_OK);
+    weir_holder_count(b->h, b->now, &counters);
+    assert_int_equal(counters.denied_partition, 1);
+}
+
 static void a_drained_holder_has_nothing_left(void **state)
 {
     struct bench *b = *state;
@@ -471,6 +514,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(a_call_waits_for_its_lease_and_resumes_once),
+        CASE(a_long_call_keeps_its_lease_while_the_ledger_answers),
+        CASE(refusals_without_the_ledger_are_counted_as_such),
         CASE(b_04_a_call_is_charged_once_however_often_it_is_settled),
         CASE(waiting_calls_are_served_in_order),
         CASE(a_refusal_ends_the_wait_and_says_when_it_resets),
