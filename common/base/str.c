@@ -168,6 +168,7 @@ int weir_unhex(struct weir_str hex, void *out, size_t n)
         if (hex_digit(hex.p[i]) < 0)
             return WEIR_EINVAL;
     for (size_t i = 0; i < n; i++)
-        b[i] = (unsigned char)(hex_digit(hex.p[2 * i]) << 4 | hex_digit(hex.p[2 * i + 1]));
+        b[i] = (unsigned char)((unsigned)hex_digit(hex.p[2 * i]) << 4 |
+                               (unsigned)hex_digit(hex.p[2 * i + 1]));
     return WEIR_OK;
 }

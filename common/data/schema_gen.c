@@ -94,8 +94,18 @@ static void copy_name(char out[64], struct bytes s)
 
     if (n >= 64)
         die("a name is too long", "descriptor");
-    memcpy(out, s.p, n);
+    if (n)
+        memcpy(out, s.p, n);
     out[n] = 0;
+}
+
+static void add_text(char *to, size_t size, const char *text)
+{
+    size_t at = strlen(to), n = strlen(text);
+
+    if (n >= size - at)
+        die("a rule is too long", text);
+    memcpy(to + at, text, n + 1);
 }
 
 /* FieldDescriptorProto: name 1, number 3, label 4, type 5. EnumValueDescriptorProto: name 1,
@@ -196,9 +206,9 @@ struct rules {
 static void flag(struct rules *r, const char *name)
 {
     if (r->flags[0])
-        strcat(r->flags, " | ");
-    strcat(r->flags, "WEIR_SCHEMA_");
-    strcat(r->flags, name);
+        add_text(r->flags, sizeof r->flags, " | ");
+    add_text(r->flags, sizeof r->flags, "WEIR_SCHEMA_");
+    add_text(r->flags, sizeof r->flags, name);
 }
 
 static void rule(struct rules *r, char *line, const char *where)
@@ -218,13 +228,13 @@ static void rule(struct rules *r, char *line, const char *where)
     else if (!arg || strlen(arg) >= 32)
         die("an unknown rule, or one without its value", where);
     else if (strcmp(line, "@min") == 0)
-        flag(r, "MIN"), strcpy(r->min, arg);
+        flag(r, "MIN"), add_text(r->min, sizeof r->min, arg);
     else if (strcmp(line, "@max") == 0)
-        flag(r, "MAX"), strcpy(r->max, arg);
+        flag(r, "MAX"), add_text(r->max, sizeof r->max, arg);
     else if (strcmp(line, "@default") == 0)
-        strcpy(r->dflt, arg);
+        add_text(r->dflt, sizeof r->dflt, arg);
     else if (strcmp(line, "@ref") == 0)
-        strcpy(r->ref, arg);
+        add_text(r->ref, sizeof r->ref, arg);
     else if (strcmp(line, "@format") == 0)
         for (size_t i = 0; i <= strlen(arg); i++)
             r->format[i] = (char)toupper((unsigned char)arg[i]);

@@ -120,7 +120,7 @@ grpc_arg weir__grpc_int_arg(const char *key, int value);
 grpc_arg weir__grpc_str_arg(const char *key, const char *value);
 
 void weir__grpc_server_accept(struct weir_grpc_stream *s);
-void weir__grpc_server_down(struct weir_grpc_server *server);
-void weir__grpc_server_stream_gone(struct weir_grpc_server *server);
+void weir__grpc_server_down(struct weir_grpc_server *v);
+void weir__grpc_server_stream_gone(struct weir_grpc_server *v);
 
 #endif

@@ -126,6 +126,6 @@ WEIR_NODISCARD int weir_grpc_server_set_tls(struct weir_grpc_server *s,
                                             const struct weir_grpc_tls *tls);
 int weir_grpc_server_port(const struct weir_grpc_server *s); /* of address */
 /* Refuses new calls, cancels the open ones; done runs when all have closed; s is freed by then. */
-void weir_grpc_server_destroy(struct weir_grpc_server *s, void (*done)(void *arg), void *arg);
+void weir_grpc_server_destroy(struct weir_grpc_server *v, void (*done)(void *arg), void *arg);
 
 #endif

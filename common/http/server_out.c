@@ -65,7 +65,10 @@ static void consume(struct weir_http_conn *c, size_t n)
     c->server->metrics.bytes_out += n;
     while (n > 0) {
         struct weir__http_out *b = c->out_first;
-        size_t part = b->n - b->off;
+        size_t part;
+
+        WEIR_ASSERT(b); /* out_bytes are what the list holds */
+        part = b->n - b->off;
 
         if (part > n) {
             b->off += (uint32_t)n;

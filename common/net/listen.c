@@ -47,15 +47,19 @@ static int parse_host(const char *host, unsigned port, struct sockaddr_storage *
 
 static int bound_port(int fd, unsigned *out)
 {
-    struct sockaddr_storage a;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } a = {0};
+
     socklen_t len = sizeof a;
 
     if (!out)
         return WEIR_OK;
-    if (getsockname(fd, (struct sockaddr *)&a, &len) != 0)
+    if (getsockname(fd, &a.any, &len) != 0)
         return WEIR_EIO;
-    *out = ntohs(a.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&a)->sin6_port
-                                         : ((struct sockaddr_in *)&a)->sin_port);
+    *out = ntohs(a.any.sa_family == AF_INET6 ? a.v6.sin6_port : a.v4.sin_port);
     return WEIR_OK;
 }
 

@@ -69,7 +69,7 @@ int weir__cli_keys_create(struct weir_cli *cli)
     add_member(&body, "namespace", cli->flags[WEIR_FLAG_NAMESPACE]);
     add_member(&body, "id", cli->flags[WEIR_FLAG_ID]);
     if (valid_ms)
-        weir_buf_addf(&body, ",\"expiresMs\":%lld", (long long)(weir_wall_ms() + valid_ms));
+        weir_buf_addf(&body, ",\"expiresMs\":%lld", (long long)weir_wall_ms() + valid_ms);
     weir_buf_addz(&body, "}");
     code = weir__cli_call(cli, "POST", "/keys", weir_buf_str(&body), &doc);
     weir_buf_fini(&body);

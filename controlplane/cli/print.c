@@ -219,8 +219,8 @@ const char *weir__cli_usd(struct weir_cli *cli, int64_t nano_usd)
 const char *weir__cli_short(struct weir_cli *cli, int64_t n)
 {
     static const char *const units[] = {"k", "M", "G", "T", "P", "E"};
-    double v = (double)n;
-    int i = -1;
+    double v = (double)n / 1000;
+    int i = 0;
 
     if (n > -10000 && n < 10000)
         return weir_arena_printf(cli->arena, "%lld", (long long)n);

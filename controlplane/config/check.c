@@ -106,7 +106,7 @@ static void check_ref(struct check *c, const struct weir__config_item *i, const 
         return;
     }
     for (size_t k = 0; k < c->n; k++) {
-        if (strcmp(c->items[k].o.kind->name, type) || strcmp(c->items[k].o.ns, i->o.ns))
+        if (strcmp(c->items[k].o.kind->name, type) != 0 || strcmp(c->items[k].o.ns, i->o.ns) != 0)
             continue;
         if (!names.first)
             names.first = &c->items[k];
@@ -289,7 +289,7 @@ static void check_keys(struct check *c)
     for (k = 1; k < n; k++) {
         const struct digest *a = &all[k - 1], *b = &all[k];
 
-        if (strcmp(a->item->o.ns, b->item->o.ns) || strcmp(a->sha256, b->sha256))
+        if (strcmp(a->item->o.ns, b->item->o.ns) != 0 || strcmp(a->sha256, b->sha256) != 0)
             continue;
         (void)snprintf(path, sizeof path, "spec.keys[%zu].sha256", b->index);
         bad(c, b->item, path,

@@ -68,15 +68,13 @@ static struct weir_str rewrite(struct weir_arena *arena, const struct weir_polic
 {
     struct weir_data_errors errors = {.arena = arena};
     bool json = is_json(t), first = true;
-    struct weir_data_file file;
+    struct weir_data_file file = {0};
     struct weir_buf b;
 
     if (weir_str_trim(t->text).n > 0 &&
         weir_data_decode(arena, weir_str_of(t->file), json ? WEIR_DATA_JSON : WEIR_DATA_YAML,
                          t->text, &errors, &file))
         return t->text;
-    if (weir_str_trim(t->text).n == 0)
-        file = (struct weir_data_file){0};
     weir_buf_init(&b, 2 * (size_t)WEIR_DATA_MAX_BYTES);
     if (json)
         weir_buf_addf(&b, "{\"apiVersion\": \"%s\", \"kind\": \"List\", \"items\": [\n",

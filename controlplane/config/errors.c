@@ -27,8 +27,9 @@ bool weir__policy_errors_equal(const struct weir_policy_errors *a,
     for (size_t i = 0; i < a->list.count; i++) {
         const struct weir_data_error *x = &a->list.list[i], *y = &b->list.list[i];
 
-        if (x->line != y->line || strcmp(x->file, y->file) || strcmp(x->path, y->path) ||
-            strcmp(x->kind, y->kind) || strcmp(x->name, y->name) || strcmp(x->what, y->what))
+        if (x->line != y->line || strcmp(x->file, y->file) != 0 || strcmp(x->path, y->path) != 0 ||
+            strcmp(x->kind, y->kind) != 0 || strcmp(x->name, y->name) != 0 ||
+            strcmp(x->what, y->what) != 0)
             return false;
     }
     return true;

@@ -99,8 +99,8 @@ bool weir__config_secrets_equal(const struct weir__config_secrets *a,
     if (a->n != b->n)
         return false;
     for (size_t i = 0; i < a->n; i++)
-        if (strcmp(a->list[i].ns, b->list[i].ns) ||
-            strcmp(a->list[i].provider, b->list[i].provider) ||
+        if (strcmp(a->list[i].ns, b->list[i].ns) != 0 ||
+            strcmp(a->list[i].provider, b->list[i].provider) != 0 ||
             !weir_str_eq_secret(a->list[i].value, b->list[i].value))
             return false;
     return true;

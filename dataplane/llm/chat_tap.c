@@ -210,7 +210,7 @@ int weir_chat_add_usage(struct weir_buf *b, const struct weir_llm_usage *u)
     int64_t in = u->input > 0 ? u->input : 0, out = u->output > 0 ? u->output : 0;
 
     weir_buf_addf(b, "{\"prompt_tokens\":%lld,\"completion_tokens\":%lld,\"total_tokens\":%lld",
-                  (long long)in, (long long)out, (long long)(in + out));
+                  (long long)in, (long long)out, (long long)in + out);
     if (u->cache_read >= 0)
         weir_buf_addf(b, ",\"prompt_tokens_details\":{\"cached_tokens\":%lld}",
                       (long long)u->cache_read);

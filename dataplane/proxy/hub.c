@@ -202,7 +202,7 @@ static uint64_t resident_bytes(void)
 
     weir_buf_init(&text, 4096);
     if (weir_file_read("/proc/self/statm", &text) == WEIR_OK) {
-        size = weir_str_cut(weir_buf_str(&text), ' ', &rest);
+        (void)weir_str_cut(weir_buf_str(&text), ' ', &rest);
         size = weir_str_cut(rest, ' ', &rest);
         if (weir_str_i64(size, &pages))
             pages = 0;

@@ -57,7 +57,7 @@ struct weir_hub {
 };
 
 /* hub_policy.c: the control client's on_policy, and re-reading credential files. */
-int weir_hub_on_policy(void *hub, const struct weir_policy_bytes *p,
+int weir_hub_on_policy(void *hub, const struct weir_policy_bytes *b,
                        struct weir_control_errors *errs);
 void weir_hub_refresh_credentials(struct weir_hub *h);
 void weir_hub_forget_policy(struct weir_hub *h);

@@ -104,7 +104,7 @@ WEIR_NODISCARD int weir_policy_compile(const struct weir_policy_bytes *bytes,
                                        struct weir_control_errors *errors,
                                        const struct weir_policy **out);
 const struct weir_policy *weir_policy_ref(const struct weir_policy *p);
-void weir_policy_unref(const struct weir_policy *p); /* NULL is fine */
+void weir_policy_unref(const struct weir_policy *shared); /* NULL is fine */
 
 struct weir_str weir_policy_revision(const struct weir_policy *p);
 int64_t weir_policy_compiled_ms(const struct weir_policy *p); /* monotonic clock */

@@ -25,7 +25,8 @@ static void arena_free(void *arena, void *p)
 void weir__policy_bad(struct weir_policy_compile *c, const char *path, const char *reason)
 {
     c->failed = true;
-    weir_control_error_add(c->errors, c->now->type, c->now->name, path, reason);
+    weir_control_error_add(c->errors, c->now ? c->now->type : "", c->now ? c->now->name : "", path,
+                           reason);
 }
 
 void *weir__policy_unpack(struct weir_policy_compile *c, const struct weir_policy_resource *r,

@@ -439,13 +439,13 @@ void weir_metrics_hub_family(struct weir_buf *out, enum weir_hub_metric id)
 }
 
 void weir_metrics_hub_sample(struct weir_buf *out, enum weir_hub_metric id,
-                             const struct weir_metric_label *list, size_t n, int64_t v)
+                             const struct weir_metric_label *labels, size_t label_count, int64_t v)
 {
     (void)weir_buf_addz(out, hub[id].name);
-    if (n > 0) {
+    if (label_count > 0) {
         (void)weir_buf_addz(out, "{");
-        for (size_t i = 0; i < n; i++)
-            add_label(out, list[i].name, list[i].value);
+        for (size_t i = 0; i < label_count; i++)
+            add_label(out, labels[i].name, labels[i].value);
         (void)weir_buf_addz(out, "}");
     }
     (void)weir_buf_addf(out, " %lld\n", (long long)v);

@@ -40,9 +40,9 @@ void world_budgets(struct world *w, const struct weir_ledger_budget budgets[], s
 void world_run(struct world *w, int64_t ms);       /* delivers, ticks; the clock goes on */
 void world_step_wall(struct world *w, int64_t ms); /* the wall clock alone */
 
-void world_connect(struct world *w, int proxy);
-void world_disconnect(struct world *w, int proxy);
-void world_crash_proxy(struct world *w, int proxy, bool lose_journal); /* and starts it again */
+void world_connect(struct world *w, int i);
+void world_disconnect(struct world *w, int i);
+void world_crash_proxy(struct world *w, int i, bool lose_journal); /* and starts it again */
 void world_crash_control(struct world *w);
 /* Control plane crashes and its last commit is lost although its messages went out: mistake. */
 void world_lose_commit(struct world *w);

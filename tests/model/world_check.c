@@ -149,7 +149,7 @@ static const char *check_truth(struct world *w)
         }
         if (weir_stmt_i64(st, 1) && weir_stmt_i64(st, 2) < t->spent + t->open) {
             (void)snprintf(w->problem, sizeof w->problem, "I5: lease %s closed at %lld, cost %lld",
-                           id, (long long)weir_stmt_i64(st, 2), (long long)(t->spent + t->open));
+                           id, (long long)weir_stmt_i64(st, 2), (long long)t->spent + t->open);
             weir_stmt_reset(st);
             return w->problem;
         }
