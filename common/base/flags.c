@@ -41,6 +41,10 @@ int weir_flags_parse(const struct weir_flag *rows, size_t n, int argc, char **ar
             snprintf(error, size, "%s: no such flag (--help lists them)", argv[i]);
             return WEIR_EINVAL;
         }
+        if (row->kind == WEIR_FLAG_SWITCH && value.p) {
+            snprintf(error, size, "%s takes no value", row->name);
+            return WEIR_EINVAL;
+        }
         if (row->kind == WEIR_FLAG_SWITCH) {
             *(bool *)field = true;
             continue;
@@ -62,6 +66,6 @@ int weir_flags_parse(const struct weir_flag *rows, size_t n, int argc, char **ar
 void weir_flags_help(const struct weir_flag *rows, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        printf("  %-18s %-10s %s\n", rows[i].name, rows[i].value ? rows[i].value : "",
+        printf("  %-22s %-10s %s\n", rows[i].name, rows[i].value ? rows[i].value : "",
                rows[i].help);
 }
