@@ -23,7 +23,7 @@ bool weir_policy_agent_may(const struct weir_policy_agent *a, struct weir_str mo
 static bool has_label(const Weir__V1__Metadata *m, const Weir__V1__Label *wanted)
 {
     for (size_t i = 0; m && i < m->n_labels; i++) {
-        if (strcmp(m->labels[i]->key, wanted->key) == 0)
+        if (weir_str_eq(weir_str_of(m->labels[i]->key), weir_str_of(wanted->key)))
             return weir_str_eq(weir_str_of(m->labels[i]->value), weir_str_of(wanted->value));
     }
     return false;

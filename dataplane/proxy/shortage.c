@@ -6,15 +6,23 @@
 #include "dataplane/proxy/answer.h"
 #include "dataplane/proxy/charge.h"
 
+/* Dollars to the last digit that counts, for a single call may cost very little; at least cents. */
+static const char *dollars(struct weir_exchange *x, int64_t nano)
+{
+    int64_t part = nano % 1000000000;
+    int digits = 9;
+
+    for (; digits > 2 && part % 10 == 0; digits--)
+        part /= 10;
+    return weir_arena_printf(x->arena, "$%" PRId64 ".%0*" PRId64, nano / 1000000000, digits, part);
+}
+
 static const char *amount(struct weir_exchange *x, enum weir_unit unit, int64_t n)
 {
-    int64_t whole = n / 1000000000, cents = n % 1000000000 / 10000;
-
-    if (unit != WEIR_UNIT_NANO_USD)
-        return weir_arena_printf(x->arena, "%" PRId64 " %s", n,
-                                 unit == WEIR_UNIT_TOKENS ? "tokens" : "requests");
-    /* Five decimals: a single call costs that little. Rounded down, so never more than there is. */
-    return weir_arena_printf(x->arena, "$%" PRId64 ".%05" PRId64, whole, cents);
+    if (unit == WEIR_UNIT_NANO_USD)
+        return dollars(x, n);
+    return weir_arena_printf(x->arena, "%" PRId64 " %s", n,
+                             unit == WEIR_UNIT_TOKENS ? "tokens" : "requests");
 }
 
 static const char *reset_text(struct weir_exchange *x, int64_t ms)
@@ -46,10 +54,11 @@ static const char *sentence(struct weir_exchange *x, const struct weir_admit_fai
     return weir_arena_printf(
         x->arena,
         "Weir's budget '%s'%s%.*s%s does not allow this call: limit %s, left %s, needed up to "
-        "%s.%s",
+        "%s.%s%s",
         c->budget->conf.id, c->scope.n ? " (" : "", WEIR_STR_ARG(c->scope), c->scope.n ? ")" : "",
         amount(x, unit, f->limit), amount(x, unit, left),
         amount(x, unit, weir_charge_worst(x, f->part, x->held_output_tokens, true)),
+        unit == WEIR_UNIT_REQUESTS || left == 0 ? "" : " A lower limit of its output needs less.",
         reset_text(x, f->resets_in_ms));
 }
 
