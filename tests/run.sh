@@ -2,7 +2,8 @@
 # Runs the suites and closes with one line: N passed, N failed, N skipped.
 #   tests/run.sh                  all of them
 #   tests/run.sh unit sanitize …  some
-# Suites: lint unit sanitize fuzz integration browser. WEIR_NIGHTLY=1 makes the long ones longer.
+# Suites: lint unit sanitize fuzz integration browser; and, for a night, tsan and coverage. WEIR_NIGHTLY=1 makes the long
+# ones longer.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 export PATH=$PWD/build/node/bin:$PATH
@@ -26,10 +27,10 @@ build() { # preset [target]
   return 1
 }
 
-run_ctest() { # suite preset
+run_ctest() { # suite preset flags...
   local log=build/artifacts/ctest-$1.log total bad skip
   if ! build "$2"; then count "$1" 0 1 0; return; fi
-  ctest --test-dir "build/$2" --output-on-failure --no-tests=error -j 2 --output-junit "$PWD/build/artifacts/ctest-$1.xml" >"$log" 2>&1
+  ctest --test-dir "build/$2" "${@:3}" --output-on-failure --no-tests=error -j 2 --output-junit "$PWD/build/artifacts/ctest-$1.xml" >"$log" 2>&1
   local code=$?
   total=$(sed -n 's/.*tests failed out of \([0-9]*\).*/\1/p' "$log" | tail -n 1)
   bad=$(sed -n 's/.*, \([0-9]*\) tests failed out of.*/\1/p' "$log" | tail -n 1)
@@ -40,11 +41,11 @@ run_ctest() { # suite preset
   [ "$code" = 0 ] || [ "$bad" != 0 ] || count "$1: ctest itself" 0 1 0
 }
 
-run_node() { # suite, files
-  local suite=$1 log=build/artifacts/node-$1.log n code; shift
+run_node() { # suite, preset, files
+  local suite=$1 log=build/artifacts/node-$1.log n code preset=$2; shift 2
   if [ ! -e "$1" ]; then echo "-- no file matches $1"; count "$suite" 0 0 1; return; fi
-  if ! build release; then count "$suite" 0 1 0; return; fi
-  node --test --test-concurrency=1 --test-reporter=spec --test-reporter-destination=stdout \
+  if ! build "$preset"; then count "$suite" 0 1 0; return; fi
+  WEIR_BIN=build/$preset/bin node --test --test-concurrency=1 --test-reporter=spec --test-reporter-destination=stdout \
     --test-reporter=tap --test-reporter-destination="$log.tap" "$@" >"$log" 2>&1
   code=$?
   number() { n=$(sed -n "s/^# $1 \([0-9]*\)\$/\1/p" "$log.tap" | tail -n 1); echo "${n:-0}"; }
@@ -93,6 +94,26 @@ fuzz() {
   count fuzz "$good" "$bad" 0
 }
 
+# Every report of ThreadSanitizer is a failure, whatever the test said that met it.
+tsan() {
+  local reports=$PWD/build/artifacts/tsan-report
+  rm -f "$reports".*
+  export TSAN_OPTIONS="ignore_noninstrumented_modules=1 suppressions=$PWD/tests/tsan.supp log_path=$reports"
+  run_ctest tsan tsan --label-exclude model
+  run_node tsan-integration tsan tests/integration/{budgets,holds,policy,resilience,review,sdk,streams,telemetry}.test.mjs
+  unset TSAN_OPTIONS
+  if compgen -G "$reports.*" >/dev/null; then cat "$reports".* | head -n 100; count tsan-reports 0 1 0; else count tsan-reports 1 0 0; fi
+}
+
+# Lines that unit and integration tests reach, by folder. Programs write their counts when they end by themselves.
+coverage() {
+  build coverage || { count coverage 0 1 0; return; }
+  find build/coverage -name '*.gcda' -delete
+  run_ctest coverage-unit coverage --label-exclude model
+  run_node coverage-integration coverage tests/integration/*.test.mjs
+  node tests/coverage.mjs build/coverage
+}
+
 for suite in "${suites[@]}"; do
   began=$SECONDS
   case $suite in
@@ -100,8 +121,10 @@ for suite in "${suites[@]}"; do
     unit) run_ctest unit release ;;
     sanitize) run_ctest sanitize fuzz ;; # one build for both: the fuzz preset has the same sanitizers
     fuzz) fuzz ;;
-    integration) run_node integration tests/integration/*.test.mjs ;;
-    browser) run_node browser tests/browser/*.test.mjs ;;
+    integration) run_node integration release tests/integration/*.test.mjs ;;
+    browser) run_node browser release tests/browser/*.test.mjs ;;
+    tsan) tsan ;;
+    coverage) coverage ;;
     *) echo "no such suite: $suite"; exit 2 ;;
   esac
 done

@@ -4,8 +4,8 @@
 set -euo pipefail
 export TIDY
 TIDY=$(command -v clang-tidy-14 || command -v clang-tidy) || { echo "clang-tidy is not installed (Debian package clang-tidy)"; exit 1; }
-cmake --preset debug >/dev/null
-cmake --build --preset debug -- --quiet >/dev/null
+cmake --preset release >/dev/null
+cmake --build --preset release -- --quiet >/dev/null
 mkdir -p build/tidy
 
 check() { # source, what it includes: relative to the build's folder
@@ -16,7 +16,7 @@ check() { # source, what it includes: relative to the build's folder
 }
 export -f check
 
-cd build/debug
+cd build/release
 ninja -t deps |
   awk '/^[^ ]/ {if (line ~ /^\.\./) print line; line = ""} /^ / && $1 !~ /^\// {line = line (line ? " " : "") $1} END {if (line ~ /^\.\./) print line}' |
   sort -u | xargs -P "$(nproc)" -L 1 bash -c 'check "$@"' check

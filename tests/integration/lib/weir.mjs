@@ -63,7 +63,7 @@ export class Proc {
     this.name = name;
     this.output = "";
     this.stdout = this.stderr = "";
-    this.child = spawn(path.join(bin, name), args, { env: { PATH: process.env.PATH, HOME: os.tmpdir(), ...env }, stdio: ["ignore", "pipe", "pipe"] });
+    this.child = spawn(path.join(bin, name), args, { env: { PATH: process.env.PATH, HOME: os.tmpdir(), TSAN_OPTIONS: process.env.TSAN_OPTIONS ?? "", ...env }, stdio: ["ignore", "pipe", "pipe"] });
     this.child.stdout.on("data", (d) => { this.stdout += d; this.output += d; });
     this.child.stderr.on("data", (d) => { this.stderr += d; this.output += d; });
     this.exited = once(this.child, "close").then(([code, signal]) => ((this.code = code), (this.signal = signal), this.gone = true, { code, signal }));
