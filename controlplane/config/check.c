@@ -206,6 +206,21 @@ static void check_route(struct check *c, const struct weir__config_item *i)
     }
 }
 
+static void check_exhausted(struct check *c, const struct weir__config_item *i,
+                            const Weir__V1__BudgetSpec *b)
+{
+    bool downgrade = b->onexhausted == WEIR__V1__ON_EXHAUSTED__downgrade;
+
+    if (downgrade && !b->downgradeto)
+        bad(c, i, "spec.onExhausted", "downgrade needs downgradeTo: name the cheaper model");
+    if (!downgrade && b->downgradeto)
+        bad(c, i, "spec.downgradeTo", "has no effect without onExhausted: downgrade");
+    if (b->has_maxwait && b->onexhausted != WEIR__V1__ON_EXHAUSTED__queue)
+        bad(c, i, "spec.maxWait", "has no effect without onExhausted: queue");
+    if (b->onexhausted == WEIR__V1__ON_EXHAUSTED__clamp && b->limit->has_requests)
+        bad(c, i, "spec.onExhausted", "clamp needs a limit of money or tokens: calls have no size");
+}
+
 static void check_budget(struct check *c, const struct weir__config_item *i)
 {
     const Weir__V1__BudgetSpec *b = ((const Weir__V1__Budget *)i->o.message)->spec;
@@ -222,6 +237,7 @@ static void check_budget(struct check *c, const struct weir__config_item *i)
         bad(c, i, "spec.onPartition.allowWithin", "must be in the same unit as spec.limit");
     if (price && price->has_allow && price->allow && price->has_assume)
         bad(c, i, "spec.onUnknownPrice", "allow and assume exclude each other: remove one");
+    check_exhausted(c, i, b);
     for (size_t k = 0; k < b->n_per; k++)
         for (size_t j = 0; j < k; j++)
             if (b->per[k] == b->per[j]) {

@@ -126,12 +126,13 @@ static void explain(struct weir_admission *a, unsigned part, enum weir_refusal w
 {
     const struct weir_counter *c = a->holds[part].counter;
     int64_t here = c->cur ? max64(weir_lease_free(&c->cur->l), 0) : 0;
+    int64_t rest = c->remaining < 0 ? c->limit : c->remaining; /* nobody has said otherwise yet */
 
     *out = (struct weir_admit_failure){
         .part = part,
         .why = why,
         .limit = c->limit,
-        .remaining = c->limit == 0 ? 0 : max64(c->remaining, 0) + here,
+        .remaining = c->limit == 0 ? 0 : rest + here,
         .resets_in_ms = c->resets_at_ms < 0 ? -1 : max64(c->resets_at_ms - now_ms, 0)};
 }
 

@@ -68,7 +68,10 @@ static bool read_thinking(struct weir_llm_decoder *d)
 
         if (is_type && type.p)
             return weir_llm_wrong(d, key.p - 1, "\"type\" occurs twice");
-        if (!(is_type ? weir_llm_read_text(d, &type) : weir_json_skip(&d->j, NULL)))
+        if (!(is_type ? weir_llm_read_text(d, &type)
+              : weir_json_is(key, "budget_tokens")
+                  ? weir_llm_read_int(d, 0, INT32_MAX, &d->call->reasoning_tokens, NULL)
+                  : weir_json_skip(&d->j, NULL)))
             return false;
     }
     d->call->no_reasoning = weir_str_is(type, "disabled");

@@ -168,7 +168,7 @@ static int64_t limit_of(int64_t of_route, int64_t of_provider)
 
 bool weir_attempt_limits(const struct weir_exchange *x)
 {
-    return x->bounded && x->call.max_output_tokens < 0;
+    return x->clamps > 0 || (x->bounded && x->call.max_output_tokens < 0);
 }
 
 void weir_attempt_request(struct weir_exchange *x, const struct weir_candidate *c,

@@ -51,7 +51,7 @@ static struct weir_str scope_of(const struct weir_exchange *x, const struct weir
 static bool covers(const struct weir_exchange *x, const struct weir_policy_budget *b,
                    const struct weir_candidate *c)
 {
-    return weir_policy_selects(b->spec->selector, x->agent, x->call.model, c->provider);
+    return weir_policy_selects(b->spec->selector, x->agent, x->model, c->provider);
 }
 
 /* Does the counter take what is spent at this target? */
@@ -90,6 +90,7 @@ int weir_charges_collect(struct weir_exchange *x, struct weir_err *err)
 {
     const struct weir_policy_budget *b;
 
+    x->charge_count = 0;
     for (size_t i = 0; (b = weir_policy_budget(x->policy, i)); i++) {
         for (size_t k = 0; k < x->candidate_count; k++) {
             const struct weir_candidate *c = &x->candidates[k];

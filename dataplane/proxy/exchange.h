@@ -91,6 +91,7 @@ struct weir_exchange {
     struct weir_str body; /* absent once no attempt can need it any more */
     int64_t request_bytes;
     struct weir_llm_call call; /* its strings are the arena's, not the body's */
+    struct weir_str model;     /* what is routed: the call's, or what a budget put in its place */
 
     /* route */
     const struct weir_policy_route *route;
@@ -104,7 +105,10 @@ struct weir_exchange {
     int64_t held_output_tokens; /* so much output is covered by the holds */
     int64_t next_output_tokens; /* and so much when the extension that is asked for is granted */
     bool held, extending, extension_refused;
-    bool bounded;                       /* a hard budget relies on a limit of the output */
+    unsigned clamps;       /* how often the limit of the output was lowered to what is left */
+    unsigned downgrades;   /* how often a budget put a cheaper model in its place */
+    int64_t wait_until_ms; /* in a budget's queue; 0: not yet */
+    bool bounded;          /* a hard budget relies on a limit of the output */
     struct weir_admit_failure shortage; /* why an admission or extension was refused */
     const struct weir_charge *refused;  /* the counter that refused; NULL: none */
 

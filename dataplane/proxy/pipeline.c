@@ -17,6 +17,7 @@ static const struct {
 
 enum {
     STAGE_COUNT = sizeof stages / sizeof *stages,
+    STAGE_ROUTE = STAGE_COUNT - 7,
     STAGE_DISPATCH = STAGE_COUNT - 4,
     STAGE_SETTLE = STAGE_COUNT - 2,
 };
@@ -45,6 +46,12 @@ void weir_pipeline_finish(struct weir_exchange *x)
         return;
     x->stage = STAGE_SETTLE;
     weir_pipeline_run(x);
+}
+
+void weir_pipeline_back_to_route(struct weir_exchange *x)
+{
+    WEIR_ASSERT(x->stage > STAGE_ROUTE && x->stage < STAGE_DISPATCH);
+    x->stage = STAGE_ROUTE - 1;
 }
 
 void weir_pipeline_back_to_dispatch(struct weir_exchange *x)

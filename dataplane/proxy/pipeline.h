@@ -28,6 +28,9 @@ void weir_pipeline_resume(struct weir_exchange *x);
  * when the exchange is past that already. */
 void weir_pipeline_finish(struct weir_exchange *x);
 
+/* Another model is to be called: route is the next stage again. For a stage before dispatch. */
+void weir_pipeline_back_to_route(struct weir_exchange *x);
+
 /* The attempt that was being relayed failed before the client had a byte: dispatch waits again. */
 void weir_pipeline_back_to_dispatch(struct weir_exchange *x);
 

@@ -88,6 +88,14 @@ struct weir_policy_route {
     size_t header_count;
 };
 
+/* What becomes of a call that a budget can't pay. */
+enum weir_on_exhausted {
+    WEIR_EXHAUSTED_DENY,
+    WEIR_EXHAUSTED_CLAMP,
+    WEIR_EXHAUSTED_QUEUE,
+    WEIR_EXHAUSTED_DOWNGRADE,
+};
+
 struct weir_policy_budget {
     struct weir_budget_conf conf; /* what the holder needs */
     const Weir__V1__BudgetSpec *spec;
@@ -95,6 +103,9 @@ struct weir_policy_budget {
     bool unknown_price_allowed;
     int64_t unknown_price_assumed; /* nano-USD per million tokens; -1: none */
     bool charge_hold;              /* missing usage settles the whole hold */
+    enum weir_on_exhausted on_exhausted;
+    struct weir_str downgrade_to; /* a model */
+    int64_t max_wait_ms;          /* in a queue */
 };
 
 /* Compiles a transaction's whole set. On success *out has one reference, owned by the caller. On

@@ -248,6 +248,27 @@ static void compile_partition(struct weir_budget_conf *conf, const Weir__V1__OnP
     }
 }
 
+enum { DEFAULT_MAX_WAIT_MS = 10000 };
+
+static void compile_exhausted(struct weir_policy_budget *b, const Weir__V1__BudgetSpec *spec)
+{
+    switch ((int)OR(spec, onexhausted, WEIR__V1__ON_EXHAUSTED__deny)) {
+    case WEIR__V1__ON_EXHAUSTED__clamp:
+        b->on_exhausted = WEIR_EXHAUSTED_CLAMP;
+        break;
+    case WEIR__V1__ON_EXHAUSTED__queue:
+        b->on_exhausted = WEIR_EXHAUSTED_QUEUE;
+        b->max_wait_ms = OR(spec, maxwait, DEFAULT_MAX_WAIT_MS);
+        break;
+    case WEIR__V1__ON_EXHAUSTED__downgrade:
+        b->on_exhausted = spec->downgradeto ? WEIR_EXHAUSTED_DOWNGRADE : WEIR_EXHAUSTED_DENY;
+        b->downgrade_to = weir_str_of(spec->downgradeto);
+        break;
+    default:
+        b->on_exhausted = WEIR_EXHAUSTED_DENY;
+    }
+}
+
 static void compile_budget(struct weir_policy_compile *c, const struct weir_policy_resource *r)
 {
     Weir__V1__Budget *m = weir__policy_unpack(c, r, &weir__v1__budget__descriptor);
@@ -274,6 +295,7 @@ static void compile_budget(struct weir_policy_compile *c, const struct weir_poli
                          WEIR__V1__ON_NO_LEASE__denyWithoutLease};
     compile_limit(&b->conf, spec->limit);
     compile_partition(&b->conf, spec->onpartition);
+    compile_exhausted(b, spec);
     c->p->budget_count++;
 }
 

@@ -8,6 +8,7 @@ enum weir_verdict weir_stage_decode(struct weir_exchange *x)
     if (weir_llm_decode(x->dialect, x->body, x->arena, &x->call, &err))
         return weir_answer_error(x, &err);
     x->call.model = weir_arena_copy(x->arena, x->call.model);
+    x->model = x->call.model;
     x->call.user = weir_arena_copy(x->arena, x->call.user);
     x->call.session = weir_arena_copy(x->arena, x->call.session);
     return WEIR_V_CONTINUE;

@@ -47,12 +47,12 @@ static const struct weir_policy_route *pick_route(const struct weir_exchange *x)
 
     for (size_t i = 0; (r = weir_policy_route(x->policy, i)); i++) {
         bool matches;
-        size_t exact = exactness(r->spec, x->call.model, &matches);
+        size_t exact = exactness(r->spec, x->model, &matches);
 
         if (best && r->priority < best->priority)
             break; /* they are sorted */
         if (!matches || (best && exact <= best_exact) || !headers_match(r->spec, x->req) ||
-            !weir_policy_selects(r->spec->callers, x->agent, x->call.model, NULL))
+            !weir_policy_selects(r->spec->callers, x->agent, x->model, NULL))
             continue;
         best = r;
         best_exact = exact;
@@ -83,7 +83,7 @@ static bool make_candidate(struct weir_exchange *x, const struct weir_policy_tar
                            struct weir_candidate *out)
 {
     const struct weir_policy_provider *p = t->provider;
-    struct weir_str name = t->model.n ? t->model : x->call.model;
+    struct weir_str name = t->model.n ? t->model : x->model;
     const struct weir_policy_model *m = weir_policy_model(p, name);
 
     if (p->unavailable || (p->model_count && !m) || (!p->echo && p->dialect != x->dialect) ||
@@ -132,6 +132,7 @@ static size_t most_candidates(const struct weir_policy_route *r)
 
 static void list_candidates(struct weir_exchange *x)
 {
+    x->candidate_count = 0;
     x->candidates = weir_arena_alloc(x->arena, most_candidates(x->route) * sizeof *x->candidates);
     for (size_t g = 0; g < x->route->group_count; g++) {
         const struct weir_policy_group *group = &x->route->groups[g];
@@ -162,7 +163,7 @@ static bool waits_for_secret(const struct weir_policy_route *r)
 static enum weir_verdict refuse_model(struct weir_exchange *x, const char *code, const char *why)
 {
     const char *detail =
-        weir_arena_printf(x->arena, "The model '%.*s' %s", WEIR_STR_ARG(x->call.model), why);
+        weir_arena_printf(x->arena, "The model '%.*s' %s", WEIR_STR_ARG(x->model), why);
 
     return weir_answer_error(
         x, &(struct weir_err){
@@ -171,10 +172,10 @@ static enum weir_verdict refuse_model(struct weir_exchange *x, const char *code,
 
 enum weir_verdict weir_stage_route(struct weir_exchange *x)
 {
-    if (!weir_policy_agent_may(x->agent, x->call.model)) {
+    if (x->downgrades == 0 && !weir_policy_agent_may(x->agent, x->model)) {
         const char *detail = weir_arena_printf(
             x->arena, "The agent '%.*s' may not use the model '%.*s' (Agent spec.models).",
-            WEIR_STR_ARG(x->agent->name), WEIR_STR_ARG(x->call.model));
+            WEIR_STR_ARG(x->agent->name), WEIR_STR_ARG(x->model));
 
         return weir_answer_error(x, &(struct weir_err){.rc = WEIR_EAUTH,
                                                        .http_status = 403,

@@ -69,6 +69,16 @@ static void what_does_not_fit_together_gets_its_exact_sentence(void **state)
          "a.yaml:4: Budget/b: spec.onUnknownPrice: allow and assume exclude each other: remove "
          "one\n"
          "a.yaml:4: Budget/b: spec.per[1]: is listed twice: remove one\n"},
+        {BUDGET("b", "{limit: {requests: 1}, window: day, onExhausted: clamp, downgradeTo: x, "
+                     "maxWait: 5s}"),
+         "",
+         "a.yaml:4: Budget/b: spec.downgradeTo: has no effect without onExhausted: downgrade\n"
+         "a.yaml:4: Budget/b: spec.maxWait: has no effect without onExhausted: queue\n"
+         "a.yaml:4: Budget/b: spec.onExhausted: clamp needs a limit of money or tokens: calls have "
+         "no size\n"},
+        {BUDGET("b", "{limit: {usd: 1}, window: day, onExhausted: downgrade}"), "",
+         "a.yaml:4: Budget/b: spec.onExhausted: downgrade needs downgradeTo: name the cheaper "
+         "model\n"},
         {HEAD "kind: PriceList\nmetadata: {name: l}\nspec: {prices: [{model: m}]}\n", "",
          "a.yaml:4: PriceList/l: spec.prices[0]: has no amount: add input and output, 0 when it is "
          "free\n"},
