@@ -16,7 +16,17 @@ check() { # source, what it includes: relative to the build's folder
 }
 export -f check
 
+# ninja names a file from here or from the root, as CMake's version has it; what is neither is not ours.
+root=$PWD
 cd build/release
-ninja -t deps |
-  awk '/^[^ ]/ {if (line ~ /^\.\./) print line; line = ""} /^ / && $1 !~ /^\// {line = line (line ? " " : "") $1} END {if (line ~ /^\.\./) print line}' |
-  sort -u | xargs -P "$(nproc)" -L 1 bash -c 'check "$@"' check
+files=$(ninja -t deps | awk -v root="$root/" '
+  function end() {if (line) print line; line = ""}
+  /^[^ ]/ {end(); first = 1}
+  /^ / {
+    ours = index($1, "../../") == 1 || (index($1, root) == 1 && index($1, root "build/") != 1)
+    if (first) {skip = !ours; first = 0}
+    if (ours && !skip) line = line (line ? " " : "") $1
+  }
+  END {end()}' | sort -u)
+[ -n "$files" ] || { echo "ninja knows no file of ours"; exit 1; }
+xargs -P "$(nproc)" -L 1 bash -c 'check "$@"' check <<<"$files"
