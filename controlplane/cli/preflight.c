@@ -36,6 +36,10 @@ bool weir__up_address_is_free(struct weir_cli *cli, const char *address, const c
         return false;
     }
     fd = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        weir__cli_complain(cli, NULL, "%s can't be tried: %s", address, strerror(errno));
+        return false;
+    }
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     good = bind(fd, (struct sockaddr *)&sa,
                 ipv6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in)) == 0 &&

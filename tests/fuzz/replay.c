@@ -8,19 +8,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static int replay_file(const char *path)
 {
-    FILE *f = fopen(path, "rb");
-    size_t n = 0, cap = 1 << 20;
-    uint8_t *data = malloc(cap);
+    enum { MOST = 1 << 20 };
 
-    if (!f || !data) {
+    FILE *f = fopen(path, "rb");
+    uint8_t *data;
+    size_t n;
+
+    if (!f) {
         fprintf(stderr, "cannot read %s\n", path);
         return 1;
     }
-    n = fread(data, 1, cap, f);
+    data = calloc(1, MOST);
+    n = data ? fread(data, 1, MOST, f) : 0;
     fclose(f);
-    LLVMFuzzerTestOneInput(data, n);
+    if (data)
+        LLVMFuzzerTestOneInput(data, n);
     free(data);
-    return 0;
+    return data ? 0 : 1;
 }
 
 int main(int argc, char **argv)
