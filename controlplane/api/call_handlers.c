@@ -1,6 +1,8 @@
 /* call_handlers.c - what telemetry.db knows: spend, calls, one call. */
 #include "controlplane/api/internal.h"
 
+#include <time.h>
+
 #include "base/clock.h"
 #include "controlplane/telemetry/query.h"
 
@@ -70,6 +72,64 @@ void weir__api_spend(struct weir_api_ctx *c)
                         "Use up to three of agent, project, team, model, provider, key, namespace, "
                         "environment.",
                         "by names something that spend is not kept for.");
+    else
+        answer(c, rc, "The spend");
+}
+
+/* "2026-11" as the first moment of that month and of the next one. */
+static bool read_month(struct weir_str s, int64_t *from_ms, int64_t *to_ms)
+{
+    struct weir_str month, year = weir_str_cut(s, '-', &month);
+    struct tm tm = {.tm_mday = 1};
+    int64_t y, m;
+
+    if (year.n != 4 || month.n != 2 || weir_str_i64(year, &y) || weir_str_i64(month, &m) ||
+        y < 1970 || m < 1 || m > 12)
+        return false;
+    tm.tm_year = (int)y - 1900;
+    tm.tm_mon = (int)m - 1;
+    *from_ms = (int64_t)timegm(&tm) * 1000;
+    tm = (struct tm){.tm_mday = 1, .tm_year = (int)y - 1900, .tm_mon = (int)m};
+    *to_ms = (int64_t)timegm(&tm) * 1000;
+    return true;
+}
+
+static struct weir_str this_month(char text[8])
+{
+    time_t now = (time_t)(weir_wall_ms() / 1000);
+    struct tm tm = {0};
+
+    (void)gmtime_r(&now, &tm);
+    (void)strftime(text, 8, "%Y-%m", &tm);
+    return weir_str_of(text);
+}
+
+void weir__api_spend_focus(struct weir_api_ctx *c)
+{
+    struct weir_str month = weir__api_query(c, "month"), format = weir__api_query(c, "format");
+    struct weir_query_focus p = {.csv = weir_str_is(format, "csv")};
+    struct weir_query *q;
+    char now[8];
+    int rc;
+
+    if (!read_month(month.n ? month : this_month(now), &p.from_ms, &p.to_ms)) {
+        weir__api_error(c, 400, "bad_parameter", "Write it as 2026-11.", "month is no month.");
+        return;
+    }
+    if (format.n && !p.csv && !weir_str_is(format, "json")) {
+        weir__api_error(c, 400, "bad_parameter", "Use csv or json.", "format is not known.");
+        return;
+    }
+    if (!(q = open_query(c)))
+        return;
+    weir__api_ok(c);
+    if (p.csv)
+        c->content_type = "text/csv; charset=utf-8; header=present";
+    rc = weir_query_focus(q, &p, &c->out);
+    weir_query_close(q);
+    if (rc == WEIR_ELIMIT)
+        weir__api_error(c, 413, "too_large", "Read telemetry.db itself for so much.",
+                        "The month has more than 32 MiB of rows.");
     else
         answer(c, rc, "The spend");
 }

@@ -128,6 +128,7 @@ void weir__api_keys_create(struct weir_api_ctx *c);
 void weir__api_keys_revoke(struct weir_api_ctx *c);
 
 void weir__api_spend(struct weir_api_ctx *c);
+void weir__api_spend_focus(struct weir_api_ctx *c);
 void weir__api_calls(struct weir_api_ctx *c);
 void weir__api_call(struct weir_api_ctx *c);
 void weir__api_top(struct weir_api_ctx *c);

@@ -62,6 +62,8 @@ const struct weir_api_route weir__api_routes[] = {
 
     {"GET", V1 "/spend", WEIR_ROLE_VIEWER, WEIR_API_POOL, weir__api_spend, "by, since, step",
      "Cost, tokens and calls in groups (`by=agent,model`) over the last `since` (24h); with `step` also over time."},
+    {"GET", V1 "/spend/focus", WEIR_ROLE_VIEWER, WEIR_API_POOL, weir__api_spend_focus, "month, format",
+     "Cost and usage of a calendar month (UTC; this one) by day, agent, model and provider, as FOCUS 1.2 rows: `format=json` or `csv`."},
     {"GET", V1 "/top", WEIR_ROLE_VIEWER, WEIR_API_POOL, weir__api_top, "since, limit",
      "The dearest agents, models and providers of the last `since` (5m)."},
     {"GET", V1 "/calls", WEIR_ROLE_VIEWER, WEIR_API_POOL, weir__api_calls, "limit, since, before, after, agent, model, outcome",

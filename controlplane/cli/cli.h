@@ -31,6 +31,7 @@ enum weir_cli_flag_id {
     WEIR_FLAG_BY,
     WEIR_FLAG_SINCE,
     WEIR_FLAG_LIMIT,
+    WEIR_FLAG_MONTH,
     WEIR_FLAG_AGENT,
     WEIR_FLAG_ID,
     WEIR_FLAG_EXPIRES,
@@ -119,6 +120,7 @@ int weir__cli_keys_create(struct weir_cli *cli);
 int weir__cli_keys_list(struct weir_cli *cli);
 int weir__cli_keys_revoke(struct weir_cli *cli);
 int weir__cli_spend(struct weir_cli *cli);
+int weir__cli_export(struct weir_cli *cli);
 int weir__cli_top(struct weir_cli *cli);
 int weir__cli_calls(struct weir_cli *cli);
 int weir__cli_trace(struct weir_cli *cli);

@@ -77,6 +77,20 @@ int weir__cli_spend(struct weir_cli *cli)
     return code;
 }
 
+int weir__cli_export(struct weir_cli *cli)
+{
+    bool json = cli->format == WEIR_FORMAT_JSON;
+
+    if (cli->format == WEIR_FORMAT_YAML) {
+        weir__cli_complain(cli, "Use -o json, or leave it out for CSV.",
+                           "there is no such export as YAML");
+        return WEIR_EXIT_USAGE;
+    }
+    return weir__cli_print_answer(
+        cli, weir_arena_printf(cli->arena, "/spend/focus?month=%s&format=%s",
+                               flag(cli, WEIR_FLAG_MONTH, ""), json ? "json" : "csv"));
+}
+
 /* Runs show() once, or every two seconds with --watch until it fails or is interrupted. */
 static int repeat(struct weir_cli *cli, int (*show)(struct weir_cli *))
 {

@@ -253,8 +253,8 @@ static int complain_of(struct weir_cli *cli, int status, yyjson_val *root)
     return status == 404 ? WEIR_EXIT_NOT_FOUND : WEIR_EXIT_REFUSED;
 }
 
-int weir__cli_call(struct weir_cli *cli, const char *method, const char *path, struct weir_str body,
-                   yyjson_doc **out_doc)
+static int ask(struct weir_cli *cli, const char *method, const char *path, struct weir_str body,
+               struct answer *out)
 {
     struct weir_cli_request r = {.address = weir__cli_api_address(cli),
                                  .method = method,
@@ -262,30 +262,54 @@ int weir__cli_call(struct weir_cli *cli, const char *method, const char *path, s
                                  .token = find_token(cli),
                                  .body = body,
                                  .timeout_ms = TIMEOUT_MS};
-    struct answer a = {.done = false};
-    int code = WEIR_EXIT_OK, rc = run_call(cli, &r, &a);
+    int code = WEIR_EXIT_OK, rc = run_call(cli, &r, out);
     yyjson_doc *doc;
 
     if (rc == WEIR_EINVAL) {
         weir__cli_complain(cli, "Write it as HOST:PORT.", "\"%s\" is not an address", r.address);
         return WEIR_EXIT_USAGE;
     }
-    if (rc != WEIR_OK || !a.status) {
+    if (rc != WEIR_OK || !out->status) {
         weir__cli_complain(cli, "Is `weir up` running? Else name it with --api HOST:PORT.",
                            "no control plane answers at %s (%s)", r.address,
-                           a.why[0] ? a.why : weir_rc_name(rc ? rc : a.rc));
-        free(a.body);
+                           out->why[0] ? out->why : weir_rc_name(rc ? rc : out->rc));
         return WEIR_EXIT_UNREACHABLE;
     }
-    doc = yyjson_read(a.body, a.n, 0);
-    if (a.status / 100 != 2) {
-        code = complain_of(cli, a.status, yyjson_doc_get_root(doc));
+    if (out->status / 100 != 2) {
+        doc = yyjson_read(out->body, out->n, 0);
+        code = complain_of(cli, out->status, yyjson_doc_get_root(doc));
         yyjson_doc_free(doc);
-    } else {
-        *out_doc = doc;
     }
-    weir_wipe(a.body, a.n);
-    free(a.body);
+    return code;
+}
+
+static void forget(struct answer *a)
+{
+    if (a->body)
+        weir_wipe(a->body, a->n);
+    free(a->body);
+}
+
+int weir__cli_call(struct weir_cli *cli, const char *method, const char *path, struct weir_str body,
+                   yyjson_doc **out_doc)
+{
+    struct answer a = {.done = false};
+    int code = ask(cli, method, path, body, &a);
+
+    if (code == WEIR_EXIT_OK)
+        *out_doc = yyjson_read(a.body, a.n, 0);
+    forget(&a);
+    return code;
+}
+
+int weir__cli_print_answer(struct weir_cli *cli, const char *path)
+{
+    struct answer a = {.done = false};
+    int code = ask(cli, "GET", path, WEIR_STR_NULL, &a);
+
+    if (code == WEIR_EXIT_OK && a.n)
+        fwrite(a.body, 1, a.n, cli->out);
+    forget(&a);
     return code;
 }
 

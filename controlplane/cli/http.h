@@ -37,6 +37,8 @@ WEIR_NODISCARD int weir__cli_address(struct weir_arena *a, const char *text, con
  * result is the exit code. quiet: no complaint when nothing answers. */
 int weir__cli_call(struct weir_cli *cli, const char *method, const char *path, struct weir_str body,
                    yyjson_doc **out_doc);
+/* The same with GET; prints the answer as it is. */
+int weir__cli_print_answer(struct weir_cli *cli, const char *path);
 bool weir__cli_reachable(struct weir_cli *cli, yyjson_doc **out_version);
 
 /* s escaped for a path or a query. */

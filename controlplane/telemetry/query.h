@@ -81,6 +81,16 @@ WEIR_NODISCARD int weir_query_call_json(struct weir_query *q, struct weir_str id
 WEIR_NODISCARD int weir_query_top_json(struct weir_query *q, int64_t from_ms, int64_t to_ms,
                                        int64_t limit, struct weir_buf *out);
 
+struct weir_query_focus {
+    int64_t from_ms, to_ms; /* a billing period: whole days, UTC */
+    bool csv;               /* with a line of names; else a JSON array of objects */
+};
+
+/* Cost and usage as rows of FOCUS 1.2, by day and label set, in the order of time. WEIR_ELIMIT: out
+ * is too small for all of them. */
+WEIR_NODISCARD int weir_query_focus(struct weir_query *q, const struct weir_query_focus *p,
+                                    struct weir_buf *out);
+
 /* {"calls":rows kept,"firstMs","lastMs","total":{NUMBERS} of all days kept} */
 WEIR_NODISCARD int weir_query_totals_json(struct weir_query *q, struct weir_buf *out);
 
