@@ -9,7 +9,7 @@
 #include "base/buf.h"
 #include "controlplane/api/api.h"
 #include "controlplane/api/auth.h"
-#include "controlplane/api/jsonw.h"
+#include "data/json_write.h"
 
 enum {
     WEIR_API_MAX_PARAMS = 4,

@@ -1,5 +1,5 @@
-/* jsonw.c - see jsonw.h. */
-#include "controlplane/api/jsonw.h"
+/* json_write.c - see json_write.h. */
+#include "data/json_write.h"
 
 static void begin(struct weir_jw *w, const char *key)
 {

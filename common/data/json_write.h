@@ -1,7 +1,7 @@
-/* jsonw.h - writes JSON into a buffer, member by member, with the commas in the right places. The
- * buffer remembers a refused append; check it once at the end. */
-#ifndef WEIR_API_JSONW_H
-#define WEIR_API_JSONW_H
+/* json_write.h - writes JSON into a buffer, member by member, with the commas in the right places.
+ * The buffer remembers a refused append; check it once at the end. */
+#ifndef WEIR_DATA_JSON_WRITE_H
+#define WEIR_DATA_JSON_WRITE_H
 
 #include "base/buf.h"
 
