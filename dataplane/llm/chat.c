@@ -92,4 +92,11 @@ const struct weir_llm_ops weir_llm_chat_ops = {
     .models = models,
     .echo_body = weir_chat_echo_body,
     .echo_next = weir_chat_echo_next,
+    .canon_fields = weir_chat_canon,
+    .canon_field_count = WEIR_CHAT_CANON,
+    .write_call = weir_chat_write_call,
+    .read_event = weir_chat_read_event,
+    .read_answer = weir_chat_read_answer,
+    .write_event = weir_chat_write_event,
+    .write_answer = weir_chat_write_answer,
 };

@@ -2,10 +2,16 @@
 #ifndef WEIR_LLM_CHAT_H
 #define WEIR_LLM_CHAT_H
 
+#include "dataplane/llm/canon_event.h"
+#include "dataplane/llm/canon_in.h"
+#include "dataplane/llm/canon_out.h"
 #include "dataplane/llm/llm_internal.h"
 
 enum { WEIR_CHAT_FIELDS = 13 };
 
+enum { WEIR_CHAT_CANON = 23 };
+
+extern const struct weir_canon_field weir_chat_canon[WEIR_CHAT_CANON];
 extern const struct weir_llm_field weir_chat_fields[WEIR_CHAT_FIELDS];
 
 bool weir_chat_event(struct weir_llm_tap *t, const struct weir_sse_event *e);
@@ -15,5 +21,11 @@ void weir_chat_cut(struct weir_llm_tap *t, struct weir_str notice,
 int weir_chat_add_usage(struct weir_buf *b, const struct weir_llm_usage *u); /* as an object */
 int weir_chat_echo_body(struct weir_llm_echo *e, struct weir_buf *out);
 int weir_chat_echo_next(struct weir_llm_echo *e, struct weir_buf *out);
+
+void weir_chat_write_call(struct weir_canon_out *o);
+void weir_chat_read_event(struct weir_canon_reader *r, const struct weir_sse_event *e);
+void weir_chat_read_answer(struct weir_canon_reader *r, struct weir_str document);
+void weir_chat_write_event(struct weir_canon_writer *w, const struct weir_canon_event *e);
+void weir_chat_write_answer(struct weir_canon_writer *w);
 
 #endif

@@ -111,7 +111,11 @@ struct weir_llm_seen {
 struct weir_llm_tap; /* opaque; lives in the arena it was made in */
 
 struct weir_llm_tap_conf {
-    enum weir_dialect dialect;
+    enum weir_dialect dialect; /* the provider's */
+    enum weir_dialect client;  /* another one: the answer is translated; NONE: it is the same */
+    uint16_t status;           /* these three are for translation only */
+    int64_t created_s;
+    struct weir_str request_id;
     bool event_stream;      /* by the answer's content type */
     bool hide_usage;        /* usage was asked for by us: take its chunk out */
     bool client_usage;      /* the client asked for it: a cut stream tells it too */

@@ -64,6 +64,8 @@ struct weir_llm_document {
     char model[WEIR_LLM_MODEL_BYTES + 2], finish[WEIR_LLM_WORD_BYTES + 2];
 };
 
+struct weir_llm_bridge;
+
 struct weir_llm_tap {
     struct weir_llm_tap_conf conf;
     const struct weir_llm_ops *ops;
@@ -71,6 +73,7 @@ struct weir_llm_tap {
     struct weir_llm_seen seen;
     struct weir_llm_raw_usage raw;
     struct weir_llm_document *document; /* NULL for a stream */
+    struct weir_llm_bridge *bridge;     /* NULL: bytes pass */
     struct weir_sse sse;
     int64_t created_s;
     uint64_t parts[WEIR_LLM_PARTS / 64];  /* open content blocks; choices that began */
@@ -81,6 +84,8 @@ struct weir_llm_tap {
     char id_bytes[WEIR_LLM_ID_BYTES], model_bytes[WEIR_LLM_MODEL_BYTES];
     char finish_bytes[WEIR_LLM_WORD_BYTES], type_bytes[WEIR_LLM_WORD_BYTES];
     char message_bytes[WEIR_LLM_MESSAGE_BYTES];
+    struct weir_str error_code;
+    char code_bytes[WEIR_LLM_WORD_BYTES];
 };
 
 /* Unescapes a raw string into one of the tap's places, cut to its size. */
@@ -104,6 +109,12 @@ enum {
     WEIR_DOC_COUNT
 };
 
+struct weir_canon_field;
+struct weir_canon_out;
+struct weir_canon_reader;
+struct weir_canon_writer;
+struct weir_canon_event;
+
 struct weir_llm_ops {
     const char *name;
     const struct weir_llm_field *fields;
@@ -123,6 +134,15 @@ struct weir_llm_ops {
                   struct weir_buf *out);
     int (*echo_body)(struct weir_llm_echo *e, struct weir_buf *out);
     int (*echo_next)(struct weir_llm_echo *e, struct weir_buf *out);
+
+    /* Translation: canon_in.h, canon_out.h, canon_event.h. */
+    const struct weir_canon_field *canon_fields;
+    size_t canon_field_count;
+    void (*write_call)(struct weir_canon_out *o); /* all but the model and the limit of output */
+    void (*read_event)(struct weir_canon_reader *r, const struct weir_sse_event *e);
+    void (*read_answer)(struct weir_canon_reader *r, struct weir_str document);
+    void (*write_event)(struct weir_canon_writer *w, const struct weir_canon_event *e);
+    void (*write_answer)(struct weir_canon_writer *w); /* of the parts that were gathered */
 };
 
 extern const struct weir_llm_ops weir_llm_chat_ops, weir_llm_messages_ops;

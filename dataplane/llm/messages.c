@@ -128,4 +128,11 @@ const struct weir_llm_ops weir_llm_messages_ops = {
     .models = models,
     .echo_body = weir_messages_echo_body,
     .echo_next = weir_messages_echo_next,
+    .canon_fields = weir_messages_canon,
+    .canon_field_count = WEIR_MESSAGES_CANON,
+    .write_call = weir_messages_write_call,
+    .read_event = weir_messages_read_event,
+    .read_answer = weir_messages_read_answer,
+    .write_event = weir_messages_write_event,
+    .write_answer = weir_messages_write_answer,
 };

@@ -1,3 +1,4 @@
+#include "dataplane/llm/bridge.h"
 #include "dataplane/llm/llm_internal.h"
 
 enum { DEFAULT_EVENT_BYTES = 1 << 20 };
@@ -38,6 +39,8 @@ void weir_llm_keep_error(struct weir_llm_tap *t, struct weir_str raw)
             return;
         else if (weir_json_is(key, "type"))
             weir_llm_keep(&t->seen.error_type, t->type_bytes, WEIR_LLM_WORD_BYTES, text);
+        else if (weir_json_is(key, "code"))
+            weir_llm_keep(&t->error_code, t->code_bytes, WEIR_LLM_WORD_BYTES, text);
         else if (weir_json_is(key, "message"))
             weir_llm_keep(&t->seen.error_message, t->message_bytes, WEIR_LLM_MESSAGE_BYTES, text);
     }
@@ -96,10 +99,12 @@ struct weir_llm_tap *weir_llm_tap_create(struct weir_arena *a, const struct weir
     t->arena = a;
     t->seen.usage = WEIR_LLM_USAGE_NONE;
     t->raw = (struct weir_llm_raw_usage){-1, -1, -1, -1, -1, -1, -1};
-    if (!conf->event_stream) {
+    if (!conf->event_stream)
         start_document(t);
+    if (conf->client != WEIR_DIALECT_NONE && conf->client != conf->dialect)
+        t->bridge = weir_llm_bridge_create(t);
+    if (t->document)
         return t;
-    }
     weir_sse_init(&t->sse, conf->max_event_bytes ? conf->max_event_bytes : DEFAULT_EVENT_BYTES);
     weir_arena_on_destroy(a, destroy, t);
     return t;
@@ -186,6 +191,22 @@ static void pass(struct run *r, struct weir_str raw, bool borrowed)
         flush(r);
 }
 
+static int feed_translated(struct weir_llm_tap *t, weir_llm_sink_fn *sink, void *arg)
+{
+    struct weir_sse_event e;
+    int rc = WEIR_OK, made = WEIR_OK;
+
+    while (made == WEIR_OK && (rc = weir_sse_next(&t->sse, &e)) == WEIR_OK) {
+        t->seen.events++;
+        if (!e.data.p)
+            continue;
+        t->ops->event(t, &e);
+        made = weir_llm_bridge_event(t, &e);
+    }
+    weir_llm_bridge_flush(t, sink, arg);
+    return made ? made : rc == WEIR_EAGAIN ? WEIR_OK : rc;
+}
+
 int weir_llm_tap_feed(struct weir_llm_tap *t, const char *p, size_t n, weir_llm_sink_fn *sink,
                       void *arg)
 {
@@ -197,10 +218,14 @@ int weir_llm_tap_feed(struct weir_llm_tap *t, const char *p, size_t n, weir_llm_
         return WEIR_OK;
     if (t->document) {
         feed_document(t, p, n);
+        if (t->bridge)
+            return weir_llm_bridge_keep(t, p, n);
         sink(arg, p, n);
         return WEIR_OK;
     }
     weir_sse_feed(&t->sse, p, n);
+    if (t->bridge)
+        return feed_translated(t, sink, arg);
     while ((rc = weir_sse_next(&t->sse, &e)) == WEIR_OK) {
         t->seen.events++;
         if (!e.data.p || t->ops->event(t, &e))
@@ -210,10 +235,25 @@ int weir_llm_tap_feed(struct weir_llm_tap *t, const char *p, size_t n, weir_llm_
     return rc == WEIR_EAGAIN ? WEIR_OK : rc;
 }
 
+/* A status says that a page of text is an error, too. */
+static int end_translated(struct weir_llm_tap *t, weir_llm_sink_fn *sink, void *arg)
+{
+    int rc;
+
+    if (!t->seen.complete && t->conf.status < 400)
+        return WEIR_ECLOSED;
+    rc = weir_llm_bridge_document(t);
+    if (rc == WEIR_OK)
+        weir_llm_bridge_flush(t, sink, arg);
+    return rc;
+}
+
 int weir_llm_tap_end(struct weir_llm_tap *t, weir_llm_sink_fn *sink, void *arg)
 {
     struct weir_sse_event e;
 
+    if (t->document && t->bridge)
+        return end_translated(t, sink, arg);
     if (t->document) {
         if (!t->seen.complete && t->document->tap.begun)
             weir_llm_count_output(t, (size_t)t->document->picks[WEIR_DOC_CONTENT].total);
@@ -223,7 +263,13 @@ int weir_llm_tap_end(struct weir_llm_tap *t, weir_llm_sink_fn *sink, void *arg)
     if (!t->seen.complete && weir_sse_finish(&t->sse, &e) == WEIR_OK && e.data.p) {
         bool send = t->ops->event(t, &e);
 
-        if (t->seen.complete && send) {
+        if (t->bridge) {
+            int rc = weir_llm_bridge_event(t, &e);
+
+            weir_llm_bridge_flush(t, sink, arg);
+            if (rc)
+                return rc;
+        } else if (t->seen.complete && send) {
             sink(arg, e.raw.p, e.raw.n);
             sink(arg, "\n\n", 2);
         }
@@ -257,7 +303,10 @@ int weir_llm_tap_cut(struct weir_llm_tap *t, struct weir_str notice, struct weir
     if (t->document || !t->begun || t->seen.complete || t->seen.error)
         return WEIR_ESTATE;
     weir_llm_tap_usage(t, &usage);
-    t->ops->cut(t, notice, &usage, out);
+    if (t->bridge)
+        weir_llm_bridge_cut(t, notice, out);
+    else
+        t->ops->cut(t, notice, &usage, out);
     /* From here on the answer counts as complete, and only then is a figure believed as it is. */
     t->seen.usage = usage;
     t->seen.complete = true;

@@ -1,0 +1,168 @@
+/* bridge.c - see bridge.h. */
+#include "dataplane/llm/bridge.h"
+
+#include "dataplane/llm/canon_event.h"
+
+enum { DOCUMENT_MAX = 64 << 20, OUT_MAX = 64 << 20 };
+
+struct weir_llm_bridge {
+    const struct weir_llm_ops *client;
+    struct weir_canon_reader reader;
+    struct weir_canon_writer *writer;
+    struct weir_llm_usage usage; /* what the writer tells */
+    struct weir_buf out, document;
+    bool failed; /* the client was told of an error */
+};
+
+static void destroy(void *arg)
+{
+    struct weir_llm_bridge *b = arg;
+
+    weir_buf_fini(&b->out);
+    weir_buf_fini(&b->document);
+}
+
+static void write_event(void *arg, const struct weir_canon_event *e)
+{
+    struct weir_llm_bridge *b = arg;
+
+    b->client->write_event(b->writer, e);
+}
+
+struct weir_llm_bridge *weir_llm_bridge_create(struct weir_llm_tap *t)
+{
+    struct weir_llm_bridge *b = WEIR_ARENA_NEW(t->arena, struct weir_llm_bridge);
+
+    b->client = weir_llm_ops(t->conf.client);
+    WEIR_ASSERT(b->client);
+    weir_buf_init(&b->out, OUT_MAX);
+    weir_buf_init(&b->document, DOCUMENT_MAX);
+    weir_arena_on_destroy(t->arena, destroy, b);
+    b->writer = weir_canon_writer_create(t->arena);
+    b->writer->out = &b->out;
+    b->writer->from = t->conf.dialect;
+    b->writer->to = t->conf.client;
+    b->writer->usage = &b->usage;
+    b->writer->tells_usage = t->conf.client_usage;
+    b->writer->created_s = t->conf.created_s;
+    b->reader.dialect = t->conf.dialect;
+    b->reader.arena = t->arena;
+    b->reader.emit = t->document ? weir_canon_gather_event : write_event;
+    b->reader.arg = t->document ? (void *)b->writer : (void *)b;
+    return b;
+}
+
+/* An error in a stream has no status: its type says which one it would have had. */
+static uint16_t status_of(const struct weir_llm_tap *t)
+{
+    static const struct {
+        const char *type;
+        uint16_t status;
+    } types[] = {
+        {"invalid_request_error", 400}, {"authentication_error", 401}, {"billing_error", 402},
+        {"insufficient_quota", 402},    {"permission_error", 403},     {"not_found_error", 404},
+        {"rate_limit_error", 429},      {"timeout_error", 504},        {"overloaded_error", 529}};
+
+    if (t->conf.status >= 400)
+        return t->conf.status;
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (weir_str_is(t->seen.error_type, types[i].type))
+            return types[i].status;
+    return 500;
+}
+
+/* The provider's status, code and message in the client's shape. */
+static void make_error(const struct weir_llm_tap *t, struct weir_err *err)
+{
+    const struct weir_llm_seen *s = &t->seen;
+    struct weir_str code = t->error_code.n ? t->error_code : s->error_type;
+
+    *err = (struct weir_err){.rc = WEIR_EPROTO, .http_status = status_of(t)};
+    if (code.n)
+        err->code = weir_arena_strdup(t->arena, code);
+    err->detail = s->error_message.n
+                      ? weir_arena_strdup(t->arena, s->error_message)
+                      : weir_arena_printf(t->arena, "The provider answered with status %u.",
+                                          (unsigned)t->conf.status);
+}
+
+int weir_llm_bridge_event(struct weir_llm_tap *t, const struct weir_sse_event *e)
+{
+    struct weir_llm_bridge *b = t->bridge;
+    struct weir_err err;
+
+    if (b->failed)
+        return WEIR_OK;
+    if (t->seen.error) {
+        b->failed = true;
+        make_error(t, &err);
+        b->client->fail(&err, t->conf.request_id, &b->out);
+        return WEIR_OK;
+    }
+    /* The last event tells the final figures; before it only what the provider has said. */
+    if (t->seen.complete)
+        weir_llm_tap_usage(t, &b->usage);
+    else
+        b->usage = t->seen.usage;
+    t->ops->read_event(&b->reader, e);
+    return b->out.full || b->writer->full ? WEIR_ELIMIT : WEIR_OK;
+}
+
+int weir_llm_bridge_keep(struct weir_llm_tap *t, const char *p, size_t n)
+{
+    return weir_buf_add(&t->bridge->document, p, n);
+}
+
+int weir_llm_bridge_document(struct weir_llm_tap *t)
+{
+    struct weir_llm_bridge *b = t->bridge;
+    struct weir_err err;
+
+    if (t->seen.error || t->conf.status >= 400) {
+        make_error(t, &err);
+        b->client->error_body(&err, t->conf.request_id, &b->out);
+    } else {
+        t->ops->read_answer(&b->reader, weir_buf_str(&b->document));
+        if (!b->reader.complete)
+            return WEIR_EPROTO;
+        weir_llm_tap_usage(t, &b->usage);
+        b->client->write_answer(b->writer);
+    }
+    weir_buf_fini(&b->document);
+    return b->out.full || b->writer->full ? WEIR_ELIMIT : WEIR_OK;
+}
+
+static void add_notice(struct weir_llm_bridge *b, struct weir_str notice)
+{
+    struct weir_canon_reader *r = &b->reader;
+    unsigned part = weir_canon_begin(r, WEIR_PART_TEXT, false, WEIR_STR_NULL, WEIR_STR_NULL);
+
+    weir_canon_delta_json(r, part, notice);
+    weir_canon_end(r, part);
+}
+
+void weir_llm_bridge_cut(struct weir_llm_tap *t, struct weir_str notice, struct weir_buf *out)
+{
+    struct weir_llm_bridge *b = t->bridge;
+
+    weir_llm_tap_usage(t, &b->usage);
+    if (b->writer->finish == WEIR_FINISH_NONE) {
+        for (unsigned i = 1; i <= b->reader.next_part; i++)
+            weir_canon_end(&b->reader, i);
+        if (notice.n)
+            add_notice(b, notice);
+        weir_canon_finish_with(&b->reader, WEIR_FINISH_LENGTH, WEIR_STR_NULL);
+    }
+    weir_canon_complete(&b->reader);
+    weir_buf_adds(out, weir_buf_str(&b->out));
+    weir_buf_clear(&b->out);
+}
+
+void weir_llm_bridge_flush(struct weir_llm_tap *t, weir_llm_sink_fn *sink, void *arg)
+{
+    struct weir_llm_bridge *b = t->bridge;
+
+    if (b->out.n)
+        sink(arg, b->out.p, b->out.n);
+    weir_buf_clear(&b->out);
+}

@@ -1,0 +1,102 @@
+/* canon_out.c - see canon_out.h. */
+#include "dataplane/llm/canon_out.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "data/json_scan.h"
+
+static void quote_begins(struct weir_jw *w, const char *key)
+{
+    weir_jw_raw(w, key, WEIR_STR("\""));
+}
+
+static void quote_ends(struct weir_jw *w)
+{
+    weir_buf_add(w->b, "\"", 1);
+}
+
+void weir_canon_put(struct weir_jw *w, const char *key, struct weir_str escaped)
+{
+    if (!escaped.p)
+        return;
+    quote_begins(w, key);
+    weir_buf_adds(w->b, escaped);
+    quote_ends(w);
+}
+
+void weir_canon_put_json(struct weir_jw *w, const char *key, struct weir_str json)
+{
+    if (json.p)
+        weir_jw_raw(w, key, json);
+}
+
+void weir_canon_put_url(struct weir_jw *w, const char *key, const struct weir_canon_part *p)
+{
+    if (!p->data.p) {
+        weir_canon_put(w, key, p->url);
+        return;
+    }
+    quote_begins(w, key);
+    weir_buf_addz(w->b, "data:");
+    weir_buf_adds(w->b, p->mime);
+    weir_buf_addz(w->b, ";base64,");
+    weir_buf_adds(w->b, p->data);
+    quote_ends(w);
+}
+
+void weir_canon_put_signature(struct weir_jw *w, const char *key, struct weir_str signature,
+                              enum weir_dialect signer, enum weir_dialect to)
+{
+    quote_begins(w, key);
+    if (signer != to) {
+        weir_buf_addz(w->b, "weir.");
+        weir_buf_addz(w->b, weir_dialect_name(signer));
+        weir_buf_addz(w->b, ".");
+    }
+    weir_buf_adds(w->b, signature);
+    quote_ends(w);
+}
+
+void weir_canon_put_stops(struct weir_canon_out *o, const char *key)
+{
+    if (o->call->stop_count == 0)
+        return;
+    weir_jw_array(&o->w, key);
+    for (size_t i = 0; i < o->call->stop_count; i++)
+        weir_canon_put(&o->w, NULL, o->call->stops[i]);
+    weir_jw_end_array(&o->w);
+}
+
+void weir_canon_put_arguments(struct weir_jw *w, const char *key, struct weir_str escaped)
+{
+    char *bytes = weir_alloc(escaped.n + 1);
+    struct weir_str plain = {bytes, weir_json_unescape(escaped, bytes)};
+
+    plain = weir_str_trim(plain);
+    if (plain.n == 0) {
+        weir_jw_raw(w, key, WEIR_STR("{}"));
+    } else if (plain.p[0] == '{' && weir_json_check(plain, NULL) == WEIR_OK) {
+        weir_jw_raw(w, key, plain);
+    } else {
+        weir_jw_object(w, key);
+        weir_canon_put(w, "INVALID_JSON", escaped);
+        weir_jw_end_object(w);
+    }
+    free(bytes);
+}
+
+void weir_canon_out_loses(struct weir_canon_out *o, const char *name, bool hint)
+{
+    weir_canon_lose(o->call, o->arena, weir_str_of(name), hint);
+}
+
+void weir_canon_out_loses_cache(struct weir_canon_out *o, enum weir_canon_cache cache)
+{
+    if (cache != WEIR_CACHE_NONE)
+        weir_canon_out_loses(o,
+                             o->call->dialect == WEIR_DIALECT_ANTHROPIC_MESSAGES
+                                 ? "cache_control"
+                                 : "prompt_cache_breakpoint",
+                             true);
+}

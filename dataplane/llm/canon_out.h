@@ -1,0 +1,35 @@
+/* canon_out.h - writing JSON from a canonical call or answer: what the dialects' writers share. */
+#ifndef WEIR_LLM_CANON_OUT_H
+#define WEIR_LLM_CANON_OUT_H
+
+#include "data/json_write.h"
+#include "dataplane/llm/canon.h"
+
+/* A request that is being written. What cannot be expressed goes into call->losses. */
+struct weir_canon_out {
+    struct weir_jw w;
+    struct weir_arena *arena;
+    struct weir_canon_call *call;
+    const struct weir_llm_call *given; /* what weir_llm_decode() read of the same body */
+};
+
+/* A member from an escaped string; absent: not written. */
+void weir_canon_put(struct weir_jw *w, const char *key, struct weir_str escaped);
+/* A member from a whole JSON value; absent: not written. */
+void weir_canon_put_json(struct weir_jw *w, const char *key, struct weir_str json);
+/* A data: URL of the part's data, or its url. */
+void weir_canon_put_url(struct weir_jw *w, const char *key, const struct weir_canon_part *p);
+/* A signature towards a client of dialect `to`: wrapped when it is another's. */
+void weir_canon_put_signature(struct weir_jw *w, const char *key, struct weir_str signature,
+                              enum weir_dialect signer, enum weir_dialect to);
+void weir_canon_put_stops(struct weir_canon_out *o, const char *key);
+/* An escaped string's text as a JSON value: a tool call's arguments. What is no JSON object is
+ * kept as the only member of one; nothing at all is {}. */
+void weir_canon_put_arguments(struct weir_jw *w, const char *key, struct weir_str escaped);
+
+/* By the name that the client's dialect has for it. */
+void weir_canon_out_loses(struct weir_canon_out *o, const char *name, bool hint);
+/* Notes cache breakpoints as a hint that is lost. */
+void weir_canon_out_loses_cache(struct weir_canon_out *o, enum weir_canon_cache cache);
+
+#endif

@@ -1,0 +1,95 @@
+/* translate.c - see translate.h. */
+#include "dataplane/llm/translate.h"
+
+#include "dataplane/llm/canon_out.h"
+#include "dataplane/llm/llm_internal.h"
+
+/* Escapes grow a text up to sixfold. */
+enum { GROWTH = 6, ROOM = 1 << 16 };
+
+static struct weir_str name_losses(const struct weir_canon_call *c, struct weir_arena *a)
+{
+    size_t n = 0;
+    char *to;
+
+    if (c->loss_count == 0)
+        return WEIR_STR_NULL;
+    for (size_t i = 0; i < c->loss_count; i++)
+        n += c->losses[i].name.n + 2;
+    to = weir_arena_alloc(a, n);
+    n = 0;
+    for (size_t i = 0; i < c->loss_count; i++) {
+        if (i) {
+            memcpy(to + n, ", ", 2);
+            n += 2;
+        }
+        memcpy(to + n, c->losses[i].name.p, c->losses[i].name.n);
+        n += c->losses[i].name.n;
+    }
+    return (struct weir_str){to, n};
+}
+
+static int refuse(const struct weir_canon_call *c, enum weir_dialect to, struct weir_arena *a,
+                  struct weir_err *err)
+{
+    size_t i = 0;
+
+    while (i + 1 < c->loss_count && c->losses[i].hint)
+        i++;
+    *err = (struct weir_err){
+        .rc = WEIR_EINVAL,
+        .http_status = 400,
+        .code = "not_translatable",
+        .detail = weir_arena_printf(a,
+                                    "The field '%.*s' cannot be expressed in the %s API of this "
+                                    "model's provider (Route spec.translation is strict).",
+                                    WEIR_STR_ARG(c->losses[i].name), weir_dialect_name(to))};
+    return WEIR_EINVAL;
+}
+
+int weir_llm_translate(const struct weir_llm_call *call, struct weir_str body, enum weir_dialect to,
+                       bool strict, struct weir_arena *a, struct weir_llm_translation *out,
+                       struct weir_err *err)
+{
+    struct weir_canon_call *c = weir_arena_alloc(a, sizeof *c);
+    struct weir_canon_out o = {.arena = a, .call = c, .given = call};
+    int rc;
+
+    *out = (struct weir_llm_translation){.to = to};
+    weir_buf_init(&out->rest, body.n * GROWTH + ROOM);
+    rc = weir_canon_read(call->dialect, body, a, c, err);
+    if (rc)
+        return rc;
+    c->stream = call->stream;
+    o.w = (struct weir_jw){.b = &out->rest, .comma = true}; /* it stands behind the model */
+    weir_llm_ops(to)->write_call(&o);
+    weir_buf_addz(&out->rest, "}");
+    if (strict && c->loses)
+        return refuse(c, to, a, err);
+    out->dropped = name_losses(c, a);
+    if (!out->rest.full)
+        return WEIR_OK;
+    *err = (struct weir_err){.rc = WEIR_EINVAL,
+                             .http_status = 413,
+                             .code = "body_too_large",
+                             .detail = "The request is too large to be translated."};
+    return WEIR_EINVAL;
+}
+
+void weir_llm_translated(const struct weir_llm_translation *t, struct weir_str model, int64_t max,
+                         bool older_limit, struct weir_arena *a, struct weir_llm_pieces *out)
+{
+    const char *limit = older_limit ? "max_tokens" : weir_llm_ops(t->to)->max_field;
+    struct weir_str head;
+    struct weir_buf b;
+
+    weir_buf_init(&b, ROOM);
+    weir_buf_addz(&b, "{\"model\":");
+    weir_buf_add_json(&b, model);
+    if (max > 0)
+        weir_buf_addf(&b, ",\"%s\":%lld", limit, (long long)max);
+    head = weir_arena_copy(a, weir_buf_str(&b));
+    weir_buf_fini(&b);
+    *out = (struct weir_llm_pieces){
+        .piece = {head, weir_buf_str(&t->rest)}, .count = 2, .bytes = head.n + t->rest.n};
+}
