@@ -104,6 +104,7 @@ static void write_piece(struct weir_canon_writer *w, struct weir_canon_answer_pa
 {
     struct weir_jw j = begin_delta(w);
 
+    p->opened = true;
     switch (p->kind) {
     case WEIR_PART_TOOL_CALL:
         weir_jw_array(&j, "tool_calls");
@@ -137,6 +138,14 @@ static void write_signed(struct weir_canon_writer *w, struct weir_canon_answer_p
     end_delta(w, &j, NULL);
     weir_buf_fini(&p->text);
     weir_buf_fini(&p->signature);
+}
+
+static void end_part(struct weir_canon_writer *w, struct weir_canon_answer_part *p)
+{
+    if (p->kind == WEIR_PART_TOOL_CALL && !p->opened)
+        write_piece(w, p, WEIR_STR("{}")); /* clients parse what they have got */
+    if (p->signature.n)
+        write_signed(w, p);
 }
 
 static void write_start(struct weir_canon_writer *w)
@@ -185,8 +194,8 @@ void weir_chat_write_event(struct weir_canon_writer *w, const struct weir_canon_
         write_piece(w, p, e->text);
     else if (e->type == WEIR_EVENT_SIGNATURE)
         weir_canon_gather(w, &p->signature, e->text);
-    else if (e->type == WEIR_EVENT_PART_END && p->signature.n)
-        write_signed(w, p);
+    else if (e->type == WEIR_EVENT_PART_END)
+        end_part(w, p);
 }
 
 /* ---- documents ---- */

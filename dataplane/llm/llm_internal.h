@@ -120,6 +120,7 @@ struct weir_llm_ops {
     const struct weir_llm_field *fields;
     size_t field_count;
     const char *max_field, *older_max_field; /* the names under which a limit is added */
+    bool needs_limit;                        /* a limit must be told */
     bool usage_on_request;                   /* streams tell usage only when asked */
     bool (*event)(struct weir_llm_tap *t, const struct weir_sse_event *e); /* false: keep it back */
     void (*usage)(struct weir_llm_tap *t, struct weir_str raw);

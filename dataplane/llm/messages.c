@@ -109,6 +109,7 @@ const struct weir_llm_ops weir_llm_messages_ops = {
     .fields = weir_messages_fields,
     .field_count = WEIR_MESSAGES_FIELDS,
     .max_field = "max_tokens",
+    .needs_limit = true,
     .older_max_field = "max_tokens",
     .event = weir_messages_event,
     .usage = weir_messages_usage,

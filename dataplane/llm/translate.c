@@ -55,7 +55,7 @@ int weir_llm_translate(const struct weir_llm_call *call, struct weir_str body, e
     struct weir_canon_out o = {.arena = a, .call = c, .given = call};
     int rc;
 
-    *out = (struct weir_llm_translation){.to = to};
+    *out = (struct weir_llm_translation){.to = to, .needs_limit = weir_llm_ops(to)->needs_limit};
     weir_buf_init(&out->rest, body.n * GROWTH + ROOM);
     rc = weir_canon_read(call->dialect, body, a, c, err);
     if (rc)
@@ -79,7 +79,8 @@ int weir_llm_translate(const struct weir_llm_call *call, struct weir_str body, e
 void weir_llm_translated(const struct weir_llm_translation *t, struct weir_str model, int64_t max,
                          bool older_limit, struct weir_arena *a, struct weir_llm_pieces *out)
 {
-    const char *limit = older_limit ? "max_tokens" : weir_llm_ops(t->to)->max_field;
+    const struct weir_llm_ops *ops = weir_llm_ops(t->to);
+    const char *limit = older_limit ? ops->older_max_field : ops->max_field;
     struct weir_str head;
     struct weir_buf b;
 

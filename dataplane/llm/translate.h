@@ -8,6 +8,7 @@
 /* A request but for its model and its limit of output, which differ between targets. */
 struct weir_llm_translation {
     enum weir_dialect to;
+    bool needs_limit; /* a limit of output must be told */
     struct weir_buf rest;
     struct weir_str dropped; /* what the target cannot express, as "a, b"; absent: nothing */
 };

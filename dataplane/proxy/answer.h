@@ -18,7 +18,7 @@ void weir_answer_protocol_error(struct weir_http_req *req, unsigned status, cons
 
 /* Adds x-weir-* headers of the exchange to hdrs; returns how many (at most WEIR_ANSWER_HEADERS).
  * with_cost: the call is settled already. */
-enum { WEIR_ANSWER_HEADERS = 9 };
+enum { WEIR_ANSWER_HEADERS = 10 };
 
 size_t weir_answer_headers(struct weir_exchange *x, bool with_cost, struct weir_http_header *hdrs);
 

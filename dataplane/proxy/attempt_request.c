@@ -37,6 +37,19 @@ static bool stays_behind(struct weir_str name)
     return weir_str_iany(name, names, sizeof names / sizeof *names);
 }
 
+/* What the client's SDK tells its own vendor says nothing to another. */
+static bool is_of_dialect(struct weir_str name)
+{
+    static const struct weir_str prefixes[] = {
+        WEIR_STR_INIT("anthropic-"), WEIR_STR_INIT("openai-"), WEIR_STR_INIT("x-stainless-")};
+
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
+        if (name.n >= prefixes[i].n &&
+            weir_str_ieq((struct weir_str){name.p, prefixes[i].n}, prefixes[i]))
+            return true;
+    return false;
+}
+
 static struct weir_http_header header(struct weir_str name, struct weir_str value)
 {
     return (struct weir_http_header){name, value};
@@ -118,11 +131,13 @@ static void build_headers(struct weir_exchange *x, const struct weir_policy_prov
     size_t n = 0, client_count;
     const struct weir_http_header *client = weir_http_req_headers(x->req, &client_count);
     struct weir_http_hop hop = weir_http_hop_of(client, client_count);
+    bool foreign = weir_exchange_is_translated(x);
     struct weir_http_header *h = weir_arena_alloc(
-        x->arena, (client_count + p->header_count + x->route->header_count + 5) * sizeof *h);
+        x->arena, (client_count + p->header_count + x->route->header_count + 6) * sizeof *h);
 
     for (size_t i = 0; i < client_count; i++)
-        if (!stays_behind(client[i].name) && !weir_http_is_for_hop(hop, client[i].name) &&
+        if (!stays_behind(client[i].name) && !(foreign && is_of_dialect(client[i].name)) &&
+            !weir_http_is_for_hop(hop, client[i].name) &&
             !is_named(client[i].name, p->headers, p->header_count) &&
             !is_named(client[i].name, x->route->headers, x->route->header_count))
             h[n++] = header(client[i].name, weir_str_ieq(client[i].name, WEIR_STR("traceparent"))
@@ -130,6 +145,10 @@ static void build_headers(struct weir_exchange *x, const struct weir_policy_prov
                                                 : client[i].value);
     h[n++] = header(WEIR_STR("content-type"), WEIR_STR("application/json"));
     h[n++] = header(WEIR_STR("accept-encoding"), WEIR_STR("identity"));
+    if (foreign && p->dialect == WEIR_DIALECT_ANTHROPIC_MESSAGES &&
+        !is_named(WEIR_STR("anthropic-version"), p->headers, p->header_count) &&
+        !is_named(WEIR_STR("anthropic-version"), x->route->headers, x->route->header_count))
+        h[n++] = header(WEIR_STR("anthropic-version"), WEIR_STR("2023-06-01"));
     n += add_credential(x, p, h + n);
     for (size_t i = 0; i < p->header_count; i++)
         h[n++] = header(p->headers[i].name, p->headers[i].value);
@@ -143,8 +162,10 @@ static void build_headers(struct weir_exchange *x, const struct weir_policy_prov
 static struct weir_str build_path(const struct weir_exchange *x,
                                   const struct weir_policy_provider *p)
 {
-    struct weir_str query = weir_http_req_query(x->req);
-    const char *path = x->dialect == WEIR_DIALECT_OPENAI_CHAT ? "/v1/chat/completions"
+    struct weir_str query =
+        weir_exchange_is_translated(x) ? WEIR_STR_NULL : weir_http_req_query(x->req);
+    const char *path = (p->echo ? x->dialect : p->dialect) == WEIR_DIALECT_OPENAI_CHAT
+                           ? "/v1/chat/completions"
                        : x->operation == WEIR_OP_COUNT_TOKENS ? "/v1/messages/count_tokens"
                                                               : "/v1/messages";
     char *to, *at;
@@ -171,21 +192,35 @@ bool weir_attempt_limits(const struct weir_exchange *x)
     return x->clamps > 0 || (x->bounded && x->call.max_output_tokens < 0);
 }
 
-void weir_attempt_request(struct weir_exchange *x, const struct weir_candidate *c,
-                          struct weir_http_call_spec *out)
+static void write_body(struct weir_exchange *x, const struct weir_candidate *c,
+                       struct weir_llm_pieces *out)
 {
-    const struct weir_policy_timeouts *r = &x->route->timeouts, *p = &c->provider->timeouts;
-    struct weir_llm_pieces *pieces = WEIR_ARENA_NEW(x->arena, struct weir_llm_pieces);
     struct weir_llm_edits edits = {.ask_usage = x->operation == WEIR_OP_GENERATE};
-    int64_t elapsed_ms = (weir_mono_us() - x->started_us) / 1000;
+    bool told = x->call.max_output_tokens >= 0 || weir_attempt_limits(x);
 
+    if (weir_exchange_is_translated(x)) {
+        weir_llm_translated(&x->translation, c->model,
+                            told || x->translation.needs_limit ? c->choice_limit : 0,
+                            !c->provider->vendor, x->arena, out);
+        return;
+    }
     if (!weir_str_eq(c->model, x->call.model))
         edits.model = c->model;
     if (weir_attempt_limits(x)) {
         edits.max_output_tokens = c->choice_limit;
         edits.older_limit = !c->provider->vendor;
     }
-    weir_llm_edit(&x->call, x->body, &edits, x->arena, pieces);
+    weir_llm_edit(&x->call, x->body, &edits, x->arena, out);
+}
+
+void weir_attempt_request(struct weir_exchange *x, const struct weir_candidate *c,
+                          struct weir_http_call_spec *out)
+{
+    const struct weir_policy_timeouts *r = &x->route->timeouts, *p = &c->provider->timeouts;
+    struct weir_llm_pieces *pieces = WEIR_ARENA_NEW(x->arena, struct weir_llm_pieces);
+    int64_t elapsed_ms = (weir_mono_us() - x->started_us) / 1000;
+
+    write_body(x, c, pieces);
     *out = (struct weir_http_call_spec){
         .method = WEIR_STR("POST"),
         .path = build_path(x, c->provider),

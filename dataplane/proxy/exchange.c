@@ -65,11 +65,18 @@ void weir_exchange_on_abort(struct weir_http_req *req, int rc)
     weir_pipeline_finish(x);
 }
 
+bool weir_exchange_is_translated(const struct weir_exchange *x)
+{
+    return x->candidate && !x->candidate->provider->echo &&
+           x->candidate->provider->dialect != x->dialect;
+}
+
 void weir_exchange_drop_body(struct weir_exchange *x)
 {
     if (!x->answered || !x->body_sent)
         return;
     x->body = WEIR_STR_NULL;
+    weir_buf_fini(&x->translation.rest);
     weir_http_req_drop_body(x->req);
 }
 

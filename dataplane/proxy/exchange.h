@@ -12,6 +12,7 @@
 #include "dataplane/budget/holder.h"
 #include "dataplane/llm/llm.h"
 #include "dataplane/llm/pricing.h"
+#include "dataplane/llm/translate.h"
 #include "dataplane/proxy/pipeline.h"
 #include "dataplane/proxy/policy.h"
 #include "dataplane/telemetry/record.h"
@@ -97,6 +98,7 @@ struct weir_exchange {
     const struct weir_policy_route *route;
     struct weir_candidate *candidates;
     size_t candidate_count;
+    struct weir_llm_translation translation; /* for candidates of another dialect, if any */
 
     /* hold */
     struct weir_admission admission;
@@ -155,6 +157,9 @@ void weir_exchange_on_body(struct weir_http_req *req, struct weir_str body);
 void weir_exchange_on_abort(struct weir_http_req *req, int rc);
 void weir_exchange_on_writable(struct weir_http_req *req);
 void weir_exchange_on_done(struct weir_http_req *req);
+
+/* Does the present candidate speak another dialect than the client? */
+bool weir_exchange_is_translated(const struct weir_exchange *x);
 
 /* Gives the request's body back as soon as it is sent and the client has an answer's beginning: a
  * stream may be silent for long, and its request large. */

@@ -82,6 +82,7 @@ struct weir_policy_route {
     struct weir_policy_group *groups;
     size_t group_count;
     int64_t priority, attempts, backoff_ms;
+    Weir__V1__Translation translation;
     bool has_timeouts;
     struct weir_policy_timeouts timeouts; /* 0: the provider's */
     struct weir_policy_header *headers;

@@ -199,6 +199,8 @@ static void compile_route(struct weir_policy_compile *c, const struct weir_polic
                                         .priority = OR(spec, priority, 0),
                                         .attempts = OR(spec->retry, attempts, 3),
                                         .backoff_ms = OR(spec->retry, backoff, 200),
+                                        .translation =
+                                            OR(spec, translation, WEIR__V1__TRANSLATION__lenient),
                                         .has_timeouts = spec->timeouts != NULL,
                                         .timeouts = weir__policy_timeouts(spec->timeouts, false),
                                         .group_count = spec->n_groups,

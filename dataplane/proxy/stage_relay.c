@@ -57,6 +57,20 @@ static void keep_head(struct weir_exchange *x, const struct weir_http_call_head 
                                           weir_arena_copy(x->arena, head->headers[i].value)};
 }
 
+/* Of a translated answer the provider's headers say nothing to the client but when to come back. */
+static void make_head(struct weir_exchange *x, const struct weir_http_call_head *head)
+{
+    x->head = weir_arena_alloc(x->arena, (2 + WEIR_ANSWER_HEADERS) * sizeof *x->head);
+    x->head[0] = (struct weir_http_header){WEIR_STR("content-type"),
+                                           x->event_stream ? WEIR_STR("text/event-stream")
+                                                           : WEIR_STR("application/json")};
+    x->head_count = 1;
+    for (size_t i = 0; i < head->header_count && x->head_count < 2; i++)
+        if (weir_str_ieq(head->headers[i].name, WEIR_STR("retry-after")))
+            x->head[x->head_count++] = (struct weir_http_header){
+                WEIR_STR("retry-after"), weir_arena_copy(x->arena, head->headers[i].value)};
+}
+
 static void to_client(struct weir_exchange *x, struct weir_str bytes)
 {
     if (bytes.n == 0)
@@ -287,8 +301,10 @@ void weir_relay_end(struct weir_exchange *x)
     int rc = weir_llm_tap_end(x->tap, sink, x);
     bool failed;
 
-    if (rc && x->event_stream) {
-        weir_relay_error(x, WEIR_ECLOSED, "its stream ended before it was complete");
+    if (rc && (x->event_stream || weir_exchange_is_translated(x))) {
+        weir_relay_error(x, WEIR_ECLOSED,
+                         x->event_stream ? "its stream ended before it was complete"
+                                         : "it is no whole answer of the provider's API");
         return;
     }
     failed = x->status >= 400 || weir_llm_tap_seen(x->tap)->error;
@@ -421,10 +437,18 @@ enum weir_verdict weir_stage_relay(struct weir_exchange *x)
     } else {
         x->status = x->response->status;
         x->event_stream = is_event_stream(x->response) && x->status < 300;
-        keep_head(x, x->response);
+        if (weir_exchange_is_translated(x))
+            make_head(x, x->response);
+        else
+            keep_head(x, x->response);
     }
     x->tap = weir_llm_tap_create(
-        x->arena, &(struct weir_llm_tap_conf){.dialect = x->dialect,
+        x->arena, &(struct weir_llm_tap_conf){.dialect = x->echo ? x->dialect
+                                                                 : x->candidate->provider->dialect,
+                                              .client = x->dialect,
+                                              .status = (uint16_t)x->status,
+                                              .created_s = x->started_wall_ms / 1000,
+                                              .request_id = weir_str_of(x->id),
                                               .event_stream = x->event_stream,
                                               .hide_usage = !x->call.asks_usage,
                                               .client_usage = x->call.asks_usage,

@@ -1,8 +1,8 @@
 /* stage_route.c - where can this call go? Picks the route and lists its targets in order.
  *
- * A target is left out when it can't serve the call: another dialect, a model that it doesn't list,
- * a credential that has not arrived. Within a group targets are drawn by weight; a target of weight
- * 0 comes last. */
+ * A target is left out when it can't serve the call: a model that it doesn't list, a credential
+ * that has not arrived, another dialect into which the call can't be translated. Within a group
+ * targets are drawn by weight; a target of weight 0 comes last. */
 #include "base/rand.h"
 #include "dataplane/proxy/answer.h"
 #include "dataplane/proxy/worker.h"
@@ -79,14 +79,34 @@ static int64_t output_limit(const struct weir_exchange *x, int64_t of_choice)
     return of_choice > WEIR_AMOUNT_MAX / choices ? WEIR_AMOUNT_MAX : of_choice * choices;
 }
 
+/* Which targets of a group are listed. */
+enum reach {
+    OWN_DIALECT,  /* and the built-in provider */
+    SURE_FOREIGN, /* of another dialect, and said to have the model */
+    ANY_FOREIGN,
+};
+
+static bool is_reached(const struct weir_exchange *x, const struct weir_policy_target *t,
+                       const struct weir_policy_model *m, enum reach reach)
+{
+    const struct weir_policy_provider *p = t->provider;
+
+    if (p->echo || p->dialect == x->dialect)
+        return reach == OWN_DIALECT;
+    /* A caller's own credential is of no use to another vendor. */
+    return reach != OWN_DIALECT && !p->passthrough && x->operation == WEIR_OP_GENERATE &&
+           x->route->translation != WEIR__V1__TRANSLATION__none &&
+           (reach == ANY_FOREIGN || t->model.n || m);
+}
+
 static bool make_candidate(struct weir_exchange *x, const struct weir_policy_target *t,
-                           struct weir_candidate *out)
+                           enum reach reach, struct weir_candidate *out)
 {
     const struct weir_policy_provider *p = t->provider;
     struct weir_str name = t->model.n ? t->model : x->model;
     const struct weir_policy_model *m = weir_policy_model(p, name);
 
-    if (p->unavailable || (p->model_count && !m) || (!p->echo && p->dialect != x->dialect) ||
+    if (p->unavailable || (p->model_count && !m) || !is_reached(x, t, m, reach) ||
         (p->echo && x->operation != WEIR_OP_GENERATE))
         return false;
     *out = (struct weir_candidate){.provider = p,
@@ -130,25 +150,74 @@ static size_t most_candidates(const struct weir_policy_route *r)
     return n < WEIR_MAX_CANDIDATES ? n : WEIR_MAX_CANDIDATES;
 }
 
+static void list_group(struct weir_exchange *x, size_t g, enum reach reach)
+{
+    const struct weir_policy_group *group = &x->route->groups[g];
+    size_t first = x->candidate_count;
+
+    for (size_t i = 0; i < group->target_count && x->candidate_count < WEIR_MAX_CANDIDATES; i++) {
+        struct weir_candidate *c = &x->candidates[x->candidate_count];
+
+        if (!make_candidate(x, &group->targets[i], reach, c))
+            continue;
+        c->group = g;
+        x->candidate_count++;
+    }
+    draw(&x->worker->prng, x->candidates + first, x->candidate_count - first);
+}
+
+/* Where the caller's own dialect is spoken nothing is lost, so these targets come first. */
 static void list_candidates(struct weir_exchange *x)
 {
     x->candidate_count = 0;
     x->candidates = weir_arena_alloc(x->arena, most_candidates(x->route) * sizeof *x->candidates);
     for (size_t g = 0; g < x->route->group_count; g++) {
-        const struct weir_policy_group *group = &x->route->groups[g];
-        size_t first = x->candidate_count;
-
-        for (size_t i = 0; i < group->target_count && x->candidate_count < WEIR_MAX_CANDIDATES;
-             i++) {
-            struct weir_candidate *c = &x->candidates[x->candidate_count];
-
-            if (!make_candidate(x, &group->targets[i], c))
-                continue;
-            c->group = g;
-            x->candidate_count++;
-        }
-        draw(&x->worker->prng, x->candidates + first, x->candidate_count - first);
+        list_group(x, g, OWN_DIALECT);
+        list_group(x, g, SURE_FOREIGN);
     }
+    for (size_t g = 0; x->candidate_count == 0 && g < x->route->group_count; g++)
+        list_group(x, g, ANY_FOREIGN);
+}
+
+static bool is_foreign(const struct weir_exchange *x, const struct weir_candidate *c)
+{
+    return !c->provider->echo && c->provider->dialect != x->dialect;
+}
+
+static void leave_out_foreign(struct weir_exchange *x)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < x->candidate_count; i++)
+        if (!is_foreign(x, &x->candidates[i]))
+            x->candidates[n++] = x->candidates[i];
+    x->candidate_count = n;
+}
+
+static void free_translation(void *arg)
+{
+    weir_buf_fini(arg);
+}
+
+/* Can the targets of another dialect serve this call? Two dialects: all are of the same one. */
+static int translate(struct weir_exchange *x, struct weir_err *err)
+{
+    const struct weir_candidate *c = x->candidates, *end = c + x->candidate_count;
+    int rc;
+
+    while (c < end && !is_foreign(x, c))
+        c++;
+    if (c == end)
+        return WEIR_OK;
+    if (x->translation.to == WEIR_DIALECT_NONE)
+        weir_arena_on_destroy(x->arena, free_translation, &x->translation.rest);
+    weir_buf_fini(&x->translation.rest); /* of a model that was given up */
+    rc = weir_llm_translate(&x->call, x->body, c->provider->dialect,
+                            x->route->translation == WEIR__V1__TRANSLATION__strict, x->arena,
+                            &x->translation, err);
+    if (rc)
+        leave_out_foreign(x);
+    return x->candidate_count ? WEIR_OK : rc;
 }
 
 static bool waits_for_secret(const struct weir_policy_route *r)
@@ -172,6 +241,8 @@ static enum weir_verdict refuse_model(struct weir_exchange *x, const char *code,
 
 enum weir_verdict weir_stage_route(struct weir_exchange *x)
 {
+    struct weir_err err;
+
     if (x->downgrades == 0 && !weir_policy_agent_may(x->agent, x->model)) {
         const char *detail = weir_arena_printf(
             x->arena, "The agent '%.*s' may not use the model '%.*s' (Agent spec.models).",
@@ -199,7 +270,9 @@ enum weir_verdict weir_stage_route(struct weir_exchange *x)
     if (x->candidate_count == 0)
         return refuse_model(
             x, "no_target",
-            "has a route, but none of its providers serves it in this API: another "
-            "dialect (translation is not supported yet), or another list of models.");
+            "has a route, but none of its providers serves it: another list of models, or another "
+            "API and no translation.");
+    if (translate(x, &err))
+        return weir_answer_error(x, &err);
     return WEIR_V_CONTINUE;
 }

@@ -41,6 +41,7 @@ export const defaults = {
   chunkDelayMs: 0,
   cutAfter: Infinity, // events, then the connection breaks
   split: 0, // write pieces of so many bytes
+  events: undefined, // a stream of the test's own: [{text, tokens}]
   hold: undefined, // a promise: nothing is sent before it
   holdAfter: undefined, // [events, promise]: waits in the middle
 };
@@ -165,7 +166,7 @@ export class Mock {
   async stream(res, a) {
     res.writeHead(200, { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache" });
     res.flushHeaders();
-    const events = a.dialect === "anthropic" ? messagesEvents(a) : chatEvents(a);
+    const events = a.plan.events ?? (a.dialect === "anthropic" ? messagesEvents(a) : chatEvents(a));
     let n = 0;
     for (const e of events) {
       if (n === a.plan.cutAfter || res.destroyed) break;
