@@ -146,6 +146,7 @@ void weir_llm_bridge_cut(struct weir_llm_tap *t, struct weir_str notice, struct 
     struct weir_llm_bridge *b = t->bridge;
 
     weir_llm_tap_usage(t, &b->usage);
+    weir_canon_start(&b->reader, WEIR_STR(""), WEIR_STR("")); /* if it was not told yet */
     if (b->writer->finish == WEIR_FINISH_NONE) {
         for (unsigned i = 1; i <= b->reader.next_part; i++)
             weir_canon_end(&b->reader, i);

@@ -118,7 +118,8 @@ void weir_canon_in_loses(struct weir_canon_in *in, const char *path, struct weir
     if (name.n > NAME_BYTES)
         name.n = NAME_BYTES;
     memcpy(text, path, n);
-    memcpy(text + n, name.p, name.n);
+    if (name.n)
+        memcpy(text + n, name.p, name.n);
     weir_canon_lose(in->call, in->arena, (struct weir_str){text, n + name.n}, hint);
 }
 

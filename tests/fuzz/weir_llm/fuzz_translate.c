@@ -1,0 +1,122 @@
+/* Requests and answers between dialects: what is translated is well-formed JSON that the target's
+ * own reader takes; a stream is translated alike however it is cut, and a cut one ends properly. */
+#include <stdlib.h>
+
+#include "data/json_scan.h"
+#include "dataplane/llm/translate.h"
+
+static enum weir_dialect other(enum weir_dialect d)
+{
+    return d == WEIR_DIALECT_OPENAI_CHAT ? WEIR_DIALECT_ANTHROPIC_MESSAGES
+                                         : WEIR_DIALECT_OPENAI_CHAT;
+}
+
+static void check_names(struct weir_str dropped)
+{
+    for (size_t i = 0; i < dropped.n; i++)
+        WEIR_ASSERT(dropped.p[i] >= 0x20 && dropped.p[i] < 0x7f);
+}
+
+static void check_request(enum weir_dialect d, struct weir_str body)
+{
+    struct weir_arena *a = weir_arena_create(NULL);
+    struct weir_llm_translation t;
+    struct weir_llm_pieces pieces;
+    struct weir_llm_call call, again;
+    struct weir_err err = {0};
+    struct weir_buf b;
+
+    weir_buf_init(&b, 1 << 24);
+    if (weir_llm_decode(d, body, a, &call, &err) == WEIR_OK) {
+        if (weir_llm_translate(&call, body, other(d), false, a, &t, &err) == WEIR_OK) {
+            weir_llm_translated(&t, WEIR_STR("m"), 7, false, a, &pieces);
+            for (size_t i = 0; i < pieces.count; i++)
+                weir_buf_adds(&b, pieces.piece[i]);
+            WEIR_ASSERT(b.n == pieces.bytes);
+            WEIR_ASSERT(weir_llm_decode(other(d), weir_buf_str(&b), a, &again, &err) == WEIR_OK);
+            WEIR_ASSERT(again.max_output_tokens == 7 && again.stream == call.stream);
+            check_names(t.dropped);
+        } else {
+            WEIR_ASSERT(err.http_status >= 400 && err.detail);
+        }
+        weir_buf_fini(&t.rest);
+    }
+    weir_buf_fini(&b);
+    weir_arena_destroy(a);
+}
+
+static void collect(void *arg, const char *p, size_t n)
+{
+    weir_buf_add(arg, p, n);
+}
+
+static struct weir_llm_tap *run(struct weir_arena *a, const struct weir_llm_tap_conf *conf,
+                                struct weir_str text, size_t step, struct weir_buf *sent)
+{
+    struct weir_llm_tap *tap = weir_llm_tap_create(a, conf);
+    int rc = WEIR_OK;
+
+    weir_buf_init(sent, 1 << 24);
+    for (size_t at = 0; at < text.n && rc == WEIR_OK; at += step)
+        rc = weir_llm_tap_feed(tap, text.p + at, text.n - at < step ? text.n - at : step, collect,
+                               sent);
+    return tap;
+}
+
+/* What a client of the other dialect gets must be complete to its own reader. */
+static void check_cut(struct weir_arena *a, struct weir_llm_tap *tap, enum weir_dialect client,
+                      struct weir_buf *sent)
+{
+    struct weir_llm_tap_conf conf = {.dialect = client, .event_stream = true};
+    struct weir_buf rest, again;
+
+    weir_buf_init(&rest, 1 << 24);
+    if (weir_llm_tap_cut(tap, WEIR_STR("The budget is used up."), &rest) == WEIR_OK) {
+        weir_buf_adds(sent, weir_buf_str(&rest));
+        tap = run(a, &conf, weir_buf_str(sent), sent->n, &again);
+        WEIR_ASSERT(weir_llm_tap_seen(tap)->complete);
+        weir_buf_fini(&again);
+    }
+    weir_buf_fini(&rest);
+}
+
+static void check_answer(enum weir_dialect d, bool stream, struct weir_str text)
+{
+    struct weir_llm_tap_conf conf = {.dialect = d,
+                                     .client = other(d),
+                                     .event_stream = stream,
+                                     .client_usage = text.n & 1,
+                                     .status = 200,
+                                     .max_event_bytes = 1 << 16};
+    struct weir_arena *a = weir_arena_create(NULL);
+    struct weir_llm_tap *x, *y;
+    struct weir_buf whole, split;
+
+    x = run(a, &conf, text, text.n, &whole);
+    y = run(a, &conf, text, 1, &split);
+    if (weir_llm_tap_end(x, collect, &whole) == weir_llm_tap_end(y, collect, &split))
+        WEIR_ASSERT(weir_str_eq(weir_buf_str(&whole), weir_buf_str(&split)));
+    if (!stream && whole.n)
+        WEIR_ASSERT(weir_json_check(weir_buf_str(&whole), NULL) == WEIR_OK);
+    if (stream)
+        check_cut(a, y, other(d), &split);
+    weir_buf_fini(&whole);
+    weir_buf_fini(&split);
+    weir_arena_destroy(a);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
+{
+    struct weir_str text = {(const char *)p, n};
+
+    if (n == 0 || n > 1 << 14)
+        return 0;
+    for (enum weir_dialect d = WEIR_DIALECT_OPENAI_CHAT; d < WEIR_DIALECT_COUNT; d++) {
+        check_request(d, text);
+        check_answer(d, true, text);
+        check_answer(d, false, text);
+    }
+    return 0;
+}
