@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
 export PATH := $(CURDIR)/build/node/bin:$(PATH)
 
-.PHONY: run programs build test unit sanitize fuzz integration browser lint tsan coverage bench fleet soak nightly format clean
+.PHONY: run programs build test unit sanitize fuzz integration browser lint harness tsan coverage bench fleet soak nightly format clean
 
 run: programs
 	@deploy/local/run.sh
@@ -21,7 +21,7 @@ test:
 	@deploy/setup/bootstrap.sh test
 	@tests/run.sh
 
-unit sanitize fuzz integration browser lint tsan coverage:
+unit sanitize fuzz integration browser lint harness tsan coverage:
 	@deploy/setup/bootstrap.sh test
 	@tests/run.sh $@
 
@@ -34,7 +34,7 @@ bench soak: build
 
 nightly: build
 	@deploy/setup/bootstrap.sh test
-	@WEIR_NIGHTLY=1 tests/run.sh lint unit sanitize fuzz integration browser tsan coverage
+	@WEIR_NIGHTLY=1 tests/run.sh lint unit sanitize fuzz integration browser harness tsan coverage
 	@tests/soak/run.sh
 
 format:

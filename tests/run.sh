@@ -2,7 +2,7 @@
 # Runs the suites and closes with one line: N passed, N failed, N skipped.
 #   tests/run.sh                  all of them
 #   tests/run.sh unit sanitize …  some
-# Suites: lint unit sanitize fuzz integration browser; and, for a night, tsan and coverage. WEIR_NIGHTLY=1 makes the long
+# Suites: lint unit sanitize fuzz integration browser; and, for a night, harness, tsan and coverage. WEIR_NIGHTLY=1 makes the long
 # ones longer.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -94,6 +94,15 @@ fuzz() {
   count fuzz "$good" "$bad" 0
 }
 
+# Agent harnesses are large, so they are installed for this suite only.
+harness() {
+  if ! (cd tests/harness && npm install --no-audit --no-fund --no-package-lock --ignore-scripts && node node_modules/@anthropic-ai/claude-code/install.cjs) \
+    >build/artifacts/harness-install.log 2>&1; then
+    tail -n 20 build/artifacts/harness-install.log; count harness 0 1 0; return
+  fi
+  run_node harness release tests/harness/*.test.mjs
+}
+
 # Every report of ThreadSanitizer is a failure, whatever the test said that met it.
 tsan() {
   local reports=$PWD/build/artifacts/tsan-report
@@ -123,6 +132,7 @@ for suite in "${suites[@]}"; do
     fuzz) fuzz ;;
     integration) run_node integration release tests/integration/*.test.mjs ;;
     browser) run_node browser release tests/browser/*.test.mjs ;;
+    harness) harness ;;
     tsan) tsan ;;
     coverage) coverage ;;
     *) echo "no such suite: $suite"; exit 2 ;;
