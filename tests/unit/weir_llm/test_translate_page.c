@@ -1,0 +1,258 @@
+/* test_translate_page.c - docs/translation.md is what the codecs do today: every field of their
+ * tables and every other one of the vendors' types has a row, made by translating it.
+ * WEIR_UPDATE_DOCS=1 rewrites the page. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "dataplane/llm/chat.h"
+#include "dataplane/llm/messages.h"
+#include "dataplane/llm/translate.h"
+
+enum { MAX_PAGE_BYTES = 1 << 20 };
+
+/* A top-level field with a value that says something. */
+struct row {
+    const char *field, *value;
+};
+
+#define TOOLS_CHAT "[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":{}}}]"
+#define SCHEMA "{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"n\",\"schema\":{}}}"
+
+static const struct row chat_rows[] = {
+    {"messages", "[{\"role\":\"system\",\"content\":\"s\"},{\"role\":\"user\",\"content\":\"u\"}]"},
+    {"max_completion_tokens", "9"},
+    {"max_tokens", "9"},
+    {"tools", TOOLS_CHAT},
+    {"tool_choice", "\"required\",\"tools\":" TOOLS_CHAT},
+    {"parallel_tool_calls", "false,\"tools\":" TOOLS_CHAT},
+    {"response_format", SCHEMA},
+    {"reasoning_effort", "\"high\""},
+    {"temperature", "0.5"},
+    {"top_p", "0.5"},
+    {"stop", "[\"x\"]"},
+    {"stream", "true"},
+    {"stream_options", "{\"include_usage\":true}"},
+    {"user", "\"u\""},
+    {"safety_identifier", "\"u\""},
+    {"service_tier", "\"default\""},
+    {"n", "2"},
+    {"prompt_cache_key", "\"k\""},
+    {"prompt_cache_options", "{\"mode\":\"explicit\"}"},
+    {"prompt_cache_retention", "\"24h\""},
+    {"metadata", "{\"k\":\"v\"}"},
+    {"store", "true"},
+    {"audio", "{\"voice\":\"alloy\"}"},
+    {"frequency_penalty", "1"},
+    {"function_call", "{\"name\":\"f\"}"},
+    {"functions", "[{\"name\":\"f\"}]"},
+    {"logit_bias", "{\"1\":1}"},
+    {"logprobs", "true"},
+    {"modalities", "[\"text\",\"audio\"]"},
+    {"moderation", "{\"model\":\"m\"}"},
+    {"prediction", "{\"type\":\"content\"}"},
+    {"presence_penalty", "1"},
+    {"seed", "7"},
+    {"top_logprobs", "2"},
+    {"verbosity", "\"low\""},
+    {"web_search_options", "{\"search_context_size\":\"low\"}"},
+};
+
+#define TOOLS_MESSAGES "[{\"name\":\"f\",\"input_schema\":{}}]"
+
+static const struct row messages_rows[] = {
+    {"messages",
+     "[{\"role\":\"user\",\"content\":\"u\"},{\"role\":\"assistant\",\"content\":\"a\"}]"},
+    {"system", "\"s\""},
+    {"max_tokens", "9"},
+    {"tools", TOOLS_MESSAGES},
+    {"tool_choice", "{\"type\":\"any\"},\"tools\":" TOOLS_MESSAGES},
+    {"output_config", "{\"effort\":\"high\",\"format\":{\"type\":\"json_schema\",\"schema\":{}}}"},
+    {"thinking", "{\"type\":\"enabled\",\"budget_tokens\":8000}"},
+    {"temperature", "0.5"},
+    {"top_p", "0.5"},
+    {"stop_sequences", "[\"x\"]"},
+    {"stream", "true"},
+    {"metadata", "{\"user_id\":\"u\"}"},
+    {"service_tier", "\"standard_only\""},
+    {"cache_control", "{\"type\":\"ephemeral\"}"},
+    {"diagnostics", "{\"previous_message_id\":\"m\"}"},
+    {"speed", "\"fast\""},
+    {"top_k", "3"},
+    {"container", "{\"id\":\"c\"}"},
+    {"context_management", "{\"edits\":[{\"type\":\"clear\"}]}"},
+    {"inference_geo", "\"us\""},
+    {"mcp_servers", "[{\"name\":\"m\"}]"},
+    {"user_profile_id", "\"p\""},
+    {"workspace_id", "\"w\""},
+};
+
+static struct weir_arena *arena;
+
+static bool has_row(const struct row *rows, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(rows[i].field, name) == 0)
+            return true;
+    return strcmp(name, "model") == 0;
+}
+
+/* The members of the translated body that stand there because of the field. */
+static void add_written(struct weir_buf *out, struct weir_str rest, struct weir_str without)
+{
+    struct weir_str key, raw;
+    struct weir_json j;
+    bool first = true;
+
+    ((char *)rest.p)[0] = '{'; /* it is a comma behind the model */
+    weir_json_init(&j, rest);
+    assert_true(weir_json_enter(&j, WEIR_JSON_OBJECT));
+    while (weir_json_member(&j, &key) && weir_json_skip(&j, &raw)) {
+        struct weir_str member = {key.p - 1, (size_t)(raw.p + raw.n - key.p) + 1};
+
+        if (memmem(without.p, without.n, member.p, member.n))
+            continue;
+        weir_buf_addz(out, first ? "`" : ", ");
+        weir_buf_adds(out, member);
+        first = false;
+    }
+    weir_buf_addz(out, first ? "" : "`");
+}
+
+static void translate(enum weir_dialect d, const char *body, struct weir_llm_translation *t)
+{
+    enum weir_dialect to =
+        d == WEIR_DIALECT_OPENAI_CHAT ? WEIR_DIALECT_ANTHROPIC_MESSAGES : WEIR_DIALECT_OPENAI_CHAT;
+    struct weir_llm_call call;
+    struct weir_err err;
+
+    assert_int_equal(weir_llm_decode(d, weir_str_of(body), arena, &call, &err), WEIR_OK);
+    assert_int_equal(weir_llm_translate(&call, weir_str_of(body), to, false, arena, t, &err),
+                     WEIR_OK);
+}
+
+static bool is_refused_strictly(enum weir_dialect d, const char *body)
+{
+    enum weir_dialect to =
+        d == WEIR_DIALECT_OPENAI_CHAT ? WEIR_DIALECT_ANTHROPIC_MESSAGES : WEIR_DIALECT_OPENAI_CHAT;
+    struct weir_llm_translation t;
+    struct weir_llm_call call;
+    struct weir_err err;
+    int rc;
+
+    assert_int_equal(weir_llm_decode(d, weir_str_of(body), arena, &call, &err), WEIR_OK);
+    rc = weir_llm_translate(&call, weir_str_of(body), to, true, arena, &t, &err);
+    weir_buf_fini(&t.rest);
+    return rc == WEIR_EINVAL;
+}
+
+static void add_row(struct weir_buf *out, enum weir_dialect d, const struct row *r)
+{
+    static const char base[] = "{\"model\":\"m\",\"messages\":[]}";
+    struct weir_llm_translation with, without;
+    const char *body = strcmp(r->field, "messages") == 0
+                           ? weir_arena_printf(arena, "{\"model\":\"m\",\"messages\":%s}", r->value)
+                           : weir_arena_printf(arena, "{\"model\":\"m\",\"messages\":[],\"%s\":%s}",
+                                               r->field, r->value);
+
+    translate(d, body, &with);
+    translate(d, base, &without);
+    weir_buf_addf(out, "| `%s` | `%s` | ", r->field, r->value);
+    if (with.dropped.p)
+        weir_buf_addf(out, "%s |\n",
+                      is_refused_strictly(d, body) ? "dropped and named; strictly refused"
+                                                   : "dropped and named: a hint");
+    else if (strncmp(r->field, "max_", 4) == 0)
+        weir_buf_addz(out, "the target's limit of output |\n");
+    else {
+        size_t n = out->n;
+
+        add_written(out, weir_buf_str(&with.rest), weir_buf_str(&without.rest));
+        weir_buf_addz(out, out->n == n ? "decides about the answer's form |\n" : " |\n");
+    }
+    weir_buf_fini(&with.rest);
+    weir_buf_fini(&without.rest);
+}
+
+static void add_table(struct weir_buf *out, enum weir_dialect d, const char *title,
+                      const struct row *rows, size_t n)
+{
+    weir_buf_addf(out, "\n## %s\n\n| Field | Example | Towards the provider |\n|---|---|---|\n",
+                  title);
+    for (size_t i = 0; i < n; i++)
+        add_row(out, d, &rows[i]);
+}
+
+static const char head[] =
+    "# Translation between APIs\n\n"
+    "A target may speak another API than the caller. Within one API the bytes pass; between two "
+    "every field is carried, mapped, or dropped and named in `x-weir-dropped`.\n"
+    "`Route spec.translation`: `lenient` (the default) does that; `strict` refuses with 400, "
+    "naming "
+    "the field, what may change the answer; hints about cost, speed and bookkeeping are dropped "
+    "either way; `none` leaves such targets out. A field that stands in no table is treated as one "
+    "that may change the answer.\n\n"
+    "Made by `weir_llm.test_translate_page` from the codecs themselves: each example was "
+    "translated; "
+    "the third column is what the provider gets because of it.\n";
+
+static const char tail[] =
+    "\n## Answers\n\n"
+    "- Reasoning reaches a foreign client with its signature as `weir.<dialect>.<opaque>` "
+    "(`reasoning_details` in Chat Completions, `signature` or `data` in Messages) and goes back "
+    "only "
+    "to the API that signed it.\n"
+    "- A failed tool result is told to Chat Completions as a text that begins with `Error: `; a "
+    "result's images follow in a message of the user.\n"
+    "- Parallel tool calls keep their order; towards Messages one block is open at a time.\n"
+    "- Usage is the same for the same call: Chat Completions counts cached tokens in "
+    "`prompt_tokens`, "
+    "Messages beside `input_tokens`. A Messages stream from a provider that tells usage at its end "
+    "begins with zeros; `message_delta` has the figures.\n"
+    "- Not carried: citations, log probabilities, results of the provider's own tools, audio.\n";
+
+static void the_page_is_up_to_date(void **state)
+{
+    const char *path = WEIR_SOURCE_DIR "/docs/translation.md";
+    struct weir_buf made, kept;
+
+    (void)state;
+    arena = weir_arena_create(NULL);
+    weir_buf_init(&made, MAX_PAGE_BYTES);
+    weir_buf_init(&kept, MAX_PAGE_BYTES);
+    weir_buf_addz(&made, head);
+    add_table(&made, WEIR_DIALECT_OPENAI_CHAT, "Chat Completions to Anthropic Messages", chat_rows,
+              sizeof chat_rows / sizeof *chat_rows);
+    add_table(&made, WEIR_DIALECT_ANTHROPIC_MESSAGES, "Anthropic Messages to Chat Completions",
+              messages_rows, sizeof messages_rows / sizeof *messages_rows);
+    weir_buf_addz(&made, tail);
+    if (getenv("WEIR_UPDATE_DOCS"))
+        assert_int_equal(weir_file_replace(path, weir_buf_str(&made), 0644, false), WEIR_OK);
+    assert_int_equal(weir_file_read(path, &kept), WEIR_OK);
+    assert_true(weir_str_eq(weir_buf_str(&made), weir_buf_str(&kept)));
+    weir_buf_fini(&made);
+    weir_buf_fini(&kept);
+    weir_arena_destroy(arena);
+}
+
+static void every_field_of_the_codecs_has_a_row(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < WEIR_CHAT_CANON; i++)
+        assert_true(
+            has_row(chat_rows, sizeof chat_rows / sizeof *chat_rows, weir_chat_canon[i].name));
+    for (size_t i = 0; i < WEIR_MESSAGES_CANON; i++)
+        assert_true(has_row(messages_rows, sizeof messages_rows / sizeof *messages_rows,
+                            weir_messages_canon[i].name));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(the_page_is_up_to_date),
+                                       cmocka_unit_test(every_field_of_the_codecs_has_a_row)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
