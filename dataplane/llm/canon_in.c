@@ -282,7 +282,7 @@ void weir_canon_url(struct weir_canon_part *p, struct weir_str url)
 bool weir_canon_arguments(struct weir_canon_in *in, struct weir_canon_part *p, struct weir_str text)
 {
     char *to = weir_arena_alloc(in->arena, text.n + 1);
-    struct weir_str plain = {to, weir_json_unescape(text, to)};
+    struct weir_str plain = {to, text.p ? weir_json_unescape(text, to) : 0};
 
     plain = weir_str_trim(plain);
     if (plain.n == 0)

@@ -305,6 +305,32 @@ static void a_cut_stream_ends_properly_in_the_clients_dialect(void **state)
     weir_buf_fini(&rest);
 }
 
+static void a_hundred_kilobytes_of_arguments_in_single_bytes_arrive_whole(void **state)
+{
+    static const char head[] = IN(TOOL("0", "a", "f", "{\\\"x\\\":\\\""));
+    static const char byte[] = IN(MORE("0", "y"));
+    static const char nothing[] = IN(MORE("0", ""));
+    static const char tail[] = IN(MORE("0", "\\\"}")) IN_END("tool_calls");
+    size_t n = 0, before;
+
+    (void)state;
+    begin(CHAT, true, 200);
+    assert_int_equal(weir_llm_tap_feed(tap, head, strlen(head), sink, NULL), WEIR_OK);
+    before = weir_arena_bytes(arena);
+    for (int i = 0; i < 100 << 10; i++) {
+        weir_buf_clear(&sent);
+        assert_int_equal(weir_llm_tap_feed(tap, nothing, strlen(nothing), sink, NULL), WEIR_OK);
+        assert_int_equal(sent.n, 0);
+        assert_int_equal(weir_llm_tap_feed(tap, byte, strlen(byte), sink, NULL), WEIR_OK);
+        n += memmem(sent.p, sent.n, "\"y\"", 3) != NULL;
+    }
+    assert_int_equal(n, 100 << 10);
+    assert_int_equal(weir_arena_bytes(arena), before);
+    assert_int_equal(weir_llm_tap_feed(tap, tail, strlen(tail), sink, NULL), WEIR_OK);
+    assert_int_equal(weir_llm_tap_end(tap, sink, NULL), WEIR_OK);
+    assert_true(weir_llm_tap_seen(tap)->complete);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -315,6 +341,7 @@ int main(void)
         TEST(an_empty_list_of_tools_and_empty_arguments_are_nothing),
         TEST(interleaved_tools_never_get_a_delta_after_their_end),
         TEST(a_tool_whose_json_has_ended_does_not_keep_the_next_waiting),
+        TEST(a_hundred_kilobytes_of_arguments_in_single_bytes_arrive_whole),
         TEST(reasoning_keeps_its_signature_in_a_foreign_clients_hands),
         TEST(a_refusal_is_one_in_the_clients_words),
         TEST(documents_are_translated_both_ways),
