@@ -7,7 +7,14 @@
 #include "base/file.h"
 #include "base/mem.h"
 
-enum { DAY_S = 86400, ZONE_FILE_MAX = 256 * 1024, TZIF_HEADER = 44 };
+enum {
+    DAY_S = 86400,
+    ZONE_FILE_MAX = 256 * 1024,
+    TZIF_HEADER = 44,
+    OFFSET_MIN = -89999, /* RFC 8536 3.2 */
+    OFFSET_MAX = 93599,
+    DAYS_ASIDE = 2, /* so far may a window's day lie from what the clock shows */
+};
 
 /* A rule of the footer: when a change happens each year. */
 struct change {
@@ -146,13 +153,25 @@ static bool get_change(struct weir_str *s, struct change *c)
     return !eat(s, '/') || get_time(s, &c->at_s);
 }
 
+static bool offset_ok(int64_t s)
+{
+    return s >= OFFSET_MIN && s <= OFFSET_MAX;
+}
+
+static bool get_offset(struct weir_str *s, int64_t *out)
+{
+    if (!get_time(s, out))
+        return false;
+    *out = -*out; /* POSIX counts westwards */
+    return offset_ok(*out);
+}
+
 static bool get_footer(struct weir_str s, struct weir_zone *z)
 {
     if (s.n == 0)
         return true; /* no rule: the last transition holds on */
-    if (!get_name(&s) || !get_time(&s, &z->std))
+    if (!get_name(&s) || !get_offset(&s, &z->std))
         return false;
-    z->std = -z->std; /* POSIX counts westwards */
     z->has_rule = true;
     if (s.n == 0)
         return true;
@@ -160,11 +179,8 @@ static bool get_footer(struct weir_str s, struct weir_zone *z)
     z->dst = z->std + 3600;
     if (!get_name(&s))
         return false;
-    if (s.n > 0 && s.p[0] != ',') {
-        if (!get_time(&s, &z->dst))
-            return false;
-        z->dst = -z->dst;
-    }
+    if (s.n > 0 && s.p[0] != ',' && !get_offset(&s, &z->dst))
+        return false;
     return get_change(&s, &z->to_dst) && get_change(&s, &z->to_std) && s.n == 0;
 }
 
@@ -254,6 +270,8 @@ static bool read_transitions(struct weir_str b, size_t at, const struct counts *
     z->at = weir_alloc((c->time + 1) * sizeof *z->at);
     z->offset = weir_alloc((c->time + 1) * sizeof *z->offset);
     z->before = be(types, 4);
+    if (!offset_ok(z->before))
+        return false;
     for (size_t i = 0; i < c->time; i++) {
         size_t type = (unsigned char)index[i];
 
@@ -261,7 +279,7 @@ static bool read_transitions(struct weir_str b, size_t at, const struct counts *
         if (type >= c->type || (i > 0 && z->at[i] <= z->at[i - 1]))
             return false;
         z->offset[i] = be(types + type * 6, 4);
-        if (z->offset[i] < -2 * DAY_S || z->offset[i] > 2 * DAY_S)
+        if (!offset_ok(z->offset[i]))
             return false;
     }
     z->n = c->time;
@@ -392,12 +410,44 @@ static void month_bounds(int64_t today, int64_t *first, int64_t *next)
     *next = m == 12 ? days_of(y + 1, 1, 1) : days_of(y, m + 1, 1);
 }
 
+/* The window with a local day in it: its days, from first up to next. */
+static void days_around(enum weir_window_kind kind, int64_t day, int64_t *first, int64_t *next)
+{
+    if (kind == WEIR_WINDOW_MONTH) {
+        month_bounds(day, first, next);
+    } else if (kind == WEIR_WINDOW_WEEK) {
+        *first = day - (day + 3 - floor_div(day + 3, 7) * 7);
+        *next = *first + 7;
+    } else {
+        *first = day;
+        *next = day + 1;
+    }
+}
+
+/* Where the clock falls back over midnight (00:01 to 23:01), the day that has begun is shown as the
+ * one before for a while: the window is the one that holds now, whatever day is shown. */
+static bool days_bounds(const struct weir_zone *z, enum weir_window_kind kind, int64_t now,
+                        int64_t *out_start, int64_t *out_end)
+{
+    int64_t day = floor_div(now + weir_zone_offset(z, now), DAY_S), first, next;
+
+    for (int i = 0; i <= DAYS_ASIDE; i++) {
+        days_around(kind, day, &first, &next);
+        *out_start = day_start(z, first);
+        *out_end = day_start(z, next);
+        if (*out_start <= now && now < *out_end)
+            return true;
+        day = now < *out_start ? first - 1 : next;
+    }
+    return false;
+}
+
 void weir_window_bounds(const struct weir_zone *z, enum weir_window_kind kind, int64_t now_ms,
                         int64_t *out_start_ms, int64_t *out_end_ms)
 {
+    static const struct weir_zone utc;
     int64_t now = floor_div(now_ms, 1000), local = now + weir_zone_offset(z, now);
-    int64_t today = floor_div(local, DAY_S), first = today, next = today + 1;
-    int64_t unit = kind == WEIR_WINDOW_MINUTE ? 60 : 3600;
+    int64_t unit = kind == WEIR_WINDOW_MINUTE ? 60 : 3600, start, end;
 
     switch (kind) {
     case WEIR_WINDOW_TOTAL:
@@ -406,19 +456,19 @@ void weir_window_bounds(const struct weir_zone *z, enum weir_window_kind kind, i
         return;
     case WEIR_WINDOW_MINUTE:
     case WEIR_WINDOW_HOUR:
-        *out_start_ms = (now - (local - floor_div(local, unit) * unit)) * 1000;
-        *out_end_ms = *out_start_ms + unit * 1000;
-        return;
+        start = now - (local - floor_div(local, unit) * unit);
+        end = start + unit;
+        break;
     case WEIR_WINDOW_DAY:
-        break;
     case WEIR_WINDOW_WEEK:
-        first = today - (today + 3 - floor_div(today + 3, 7) * 7);
-        next = first + 7;
-        break;
     case WEIR_WINDOW_MONTH:
-        month_bounds(today, &first, &next);
+        /* No zone in use jumps so far that its days don't follow one another; a damaged file may
+         * say so. A window that is over already would be opened anew, with the whole limit, at
+         * every call. */
+        if (!days_bounds(z, kind, now, &start, &end))
+            (void)days_bounds(&utc, kind, now, &start, &end);
         break;
     }
-    *out_start_ms = day_start(z, first) * 1000;
-    *out_end_ms = day_start(z, next) * 1000;
+    *out_start_ms = start * 1000;
+    *out_end_ms = end * 1000;
 }

@@ -31,6 +31,8 @@ static const struct window_case CASES[] = {
     {"Europe/Berlin", WEIR_WINDOW_DAY, 2224569600, 2224533600, 2224620000},
     /* South of the equator: 2041-01-15 noon in Sydney is summer time, UTC+11. */
     {"Australia/Sydney", WEIR_WINDOW_DAY, 2241738000, 2241694800, 2241781200},
+    /* 2010-11-07 in St. John's: at 00:01 it was 23:01 again. The day had begun. */
+    {"America/St_Johns", WEIR_WINDOW_DAY, 1289098800, 1289097000, 1289187000},
 };
 
 static void windows_begin_and_end_where_the_zone_says(void **state)
