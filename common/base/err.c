@@ -29,6 +29,8 @@ const char *weir_rc_name(int rc)
         {WEIR_EUNSUPPORTED, "unsupported"},
         {WEIR_ESTATE, "state"},
         {WEIR_ECORRUPT, "corrupt"},
+        {WEIR_ERETRY, "retry"},
+        {WEIR_EUNSURE, "unsure"},
     };
 
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)

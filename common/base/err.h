@@ -28,6 +28,8 @@ enum weir_rc {
     WEIR_EUNSUPPORTED = -10015,
     WEIR_ESTATE = -10016,   /* right call, wrong moment */
     WEIR_ECORRUPT = -10017, /* stored bytes fail their checksum */
+    WEIR_ERETRY = -10018,   /* nothing was done; the same may well succeed a moment later */
+    WEIR_EUNSURE = -10019,  /* lost contact while it was being done: it happened or it did not */
 };
 
 /* A short lower-case word for a code, for logs and metrics ("limit", "timeout"); never NULL. */

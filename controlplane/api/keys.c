@@ -19,8 +19,8 @@ struct weir_keys {
 static const char *const migrations[] = {
     "CREATE TABLE keys ("
     " namespace TEXT NOT NULL, id TEXT NOT NULL, agent TEXT NOT NULL, sha256 TEXT NOT NULL UNIQUE,"
-    " created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, revoked_ms INTEGER NOT NULL,"
-    " PRIMARY KEY (namespace, id)) WITHOUT ROWID",
+    " created_ms {int} NOT NULL, expires_ms {int} NOT NULL, revoked_ms {int} NOT NULL,"
+    " PRIMARY KEY (namespace, id)) {keyed}",
 };
 
 int weir_keys_open(const char *path, struct weir_keys **out)
@@ -30,7 +30,7 @@ int weir_keys_open(const char *path, struct weir_keys **out)
     int rc = weir_store_open(path, WEIR_STORE_FULL_SYNC, &store);
 
     if (rc == WEIR_OK)
-        rc = weir_store_migrate(store, migrations, sizeof migrations / sizeof *migrations);
+        rc = weir_store_migrate(store, "keys", migrations, sizeof migrations / sizeof *migrations);
     if (rc != WEIR_OK) {
         weir_store_close(store);
         return rc;

@@ -60,7 +60,7 @@ int weir__core_create(const struct weir_ledger_options *o, struct weir__core_tim
     c->started_ms = c->swept_ms = now.mono_ms;
     rc = weir_store_open(o->path, WEIR_STORE_FULL_SYNC, &c->store);
     if (rc == WEIR_OK)
-        rc = weir_store_migrate(c->store, weir__ledger_schema, weir__ledger_schema_steps);
+        rc = weir_store_migrate(c->store, "ledger", weir__ledger_schema, weir__ledger_schema_steps);
     if (rc == WEIR_OK)
         rc = read_id(c);
     if (rc == WEIR_OK) {

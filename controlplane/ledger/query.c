@@ -30,9 +30,10 @@ void weir_ledger_reader_close(struct weir_ledger_reader *r)
 /* settled and held of open leases come on top of what is in the window's row. */
 #define COUNTERS                                                                                   \
     "SELECT w.budget, w.scope, w.unit, w.budget_limit, w.start_ms, w.end_ms,"                      \
-    " w.closed_settled + coalesce(sum(l.settled), 0), coalesce(sum(l.held), 0), w.committed,"      \
+    " w.closed_settled + CAST(coalesce(sum(l.settled), 0) AS {int}),"                              \
+    " CAST(coalesce(sum(l.held), 0) AS {int}), w.committed,"                                       \
     " w.budget_limit - w.closed_settled - w.committed, count(l.number)"                            \
-    " FROM windows w LEFT JOIN leases l ON l.window = w.id AND l.closed = 0"
+    " FROM windows w LEFT JOIN leases l ON l.\"window\" = w.id AND l.closed = 0"
 
 static void read_counter(struct weir_stmt *st, struct weir_arena *a, struct weir_ledger_counter *c)
 {
@@ -81,7 +82,7 @@ int weir_ledger_read_counters(struct weir_ledger_reader *r, int64_t now_ms, stru
     struct weir_stmt *st;
     int rc = weir_store_stmt(r->store,
                              COUNTERS " WHERE (w.end_ms < 0 OR w.end_ms > ?1)"
-                                      " AND (?2 IS NULL OR w.budget = ?2)"
+                                      " AND (CAST(?2 AS TEXT) IS NULL OR w.budget = ?2)"
                                       " GROUP BY w.id ORDER BY w.budget, w.scope, w.start_ms",
                              &st);
 
@@ -135,8 +136,8 @@ int weir_ledger_read_leases(struct weir_ledger_reader *r, struct weir_str budget
                              "SELECT (SELECT id FROM ledger) || '-' || l.number, w.budget, w.scope,"
                              " l.node, l.incarnation, l.granted, l.returned, l.settled, l.held,"
                              " w.start_ms, l.opened_ms, l.reported_ms"
-                             " FROM leases l JOIN windows w ON w.id = l.window"
-                             " WHERE l.closed = 0 AND (?1 IS NULL OR w.budget = ?1)"
+                             " FROM leases l JOIN windows w ON w.id = l.\"window\""
+                             " WHERE l.closed = 0 AND (CAST(?1 AS TEXT) IS NULL OR w.budget = ?1)"
                              " ORDER BY l.number",
                              &st);
 

@@ -3,24 +3,24 @@
 
 const char *const weir__ledger_schema[] = {
     "CREATE TABLE ledger(id TEXT NOT NULL);"
-    "CREATE TABLE windows(id INTEGER PRIMARY KEY, budget TEXT NOT NULL, scope TEXT NOT NULL,"
-    "  unit INTEGER NOT NULL, kind INTEGER NOT NULL, start_ms INTEGER NOT NULL,"
-    "  end_ms INTEGER NOT NULL, budget_limit INTEGER NOT NULL,"
-    "  closed_settled INTEGER NOT NULL DEFAULT 0, committed INTEGER NOT NULL DEFAULT 0,"
-    "  UNIQUE(budget, scope, unit, kind, start_ms)) STRICT;"
+    "CREATE TABLE windows(id {rowid}, budget TEXT NOT NULL, scope TEXT NOT NULL,"
+    "  unit {int} NOT NULL, kind {int} NOT NULL, start_ms {int} NOT NULL,"
+    "  end_ms {int} NOT NULL, budget_limit {int} NOT NULL,"
+    "  closed_settled {int} NOT NULL DEFAULT 0, committed {int} NOT NULL DEFAULT 0,"
+    "  UNIQUE(budget, scope, unit, kind, start_ms)) {strict};"
     "CREATE INDEX windows_end ON windows(end_ms);"
-    /* AUTOINCREMENT: a number is never used twice, not even after rows were pruned. */
-    "CREATE TABLE leases(number INTEGER PRIMARY KEY AUTOINCREMENT,"
-    "  window INTEGER NOT NULL REFERENCES windows(id), node TEXT NOT NULL,"
-    "  incarnation TEXT NOT NULL, granted INTEGER NOT NULL, returned INTEGER NOT NULL,"
-    "  settled INTEGER NOT NULL, held INTEGER NOT NULL, closed INTEGER NOT NULL,"
-    "  opened_ms INTEGER NOT NULL, reported_ms INTEGER NOT NULL) STRICT;"
-    "CREATE INDEX leases_window ON leases(window, closed);"
+    /* serial: a number is never used twice, not even after rows were pruned. */
+    "CREATE TABLE leases(number {serial},"
+    "  \"window\" {int} NOT NULL REFERENCES windows(id), node TEXT NOT NULL,"
+    "  incarnation TEXT NOT NULL, granted {int} NOT NULL, returned {int} NOT NULL,"
+    "  settled {int} NOT NULL, held {int} NOT NULL, closed {int} NOT NULL,"
+    "  opened_ms {int} NOT NULL, reported_ms {int} NOT NULL) {strict};"
+    "CREATE INDEX leases_window ON leases(\"window\", closed);"
     "CREATE INDEX leases_open ON leases(incarnation) WHERE closed = 0;",
     /* What lent last: a budget that left the policy lends on for a while, over restarts too. */
-    "CREATE TABLE budgets(id TEXT PRIMARY KEY, unit INTEGER NOT NULL, mode INTEGER NOT NULL,"
-    "  kind INTEGER NOT NULL, timezone TEXT, budget_limit INTEGER NOT NULL,"
-    "  gone INTEGER NOT NULL) STRICT, WITHOUT ROWID;"};
+    "CREATE TABLE budgets(id TEXT PRIMARY KEY, unit {int} NOT NULL, mode {int} NOT NULL,"
+    "  kind {int} NOT NULL, timezone TEXT, budget_limit {int} NOT NULL,"
+    "  gone {int} NOT NULL) {strict, keyed};"};
 
 const int weir__ledger_schema_steps =
     (int)(sizeof weir__ledger_schema / sizeof weir__ledger_schema[0]);
@@ -61,6 +61,14 @@ static void run(struct weir__core *c, struct weir_stmt *st)
         weir__fail(c, rc);
 }
 
+static void run_i64(struct weir__core *c, struct weir_stmt *st, int64_t *out)
+{
+    int rc = weir_stmt_run_i64(st, out);
+
+    if (rc != WEIR_OK)
+        weir__fail(c, rc);
+}
+
 static void bind_z(struct weir_stmt *st, int i, const char *z)
 {
     weir_stmt_bind_str(st, i, weir_str_of(z));
@@ -81,7 +89,7 @@ static void insert_window(struct weir__core *c, const struct weir__budget *b, co
 {
     struct weir_stmt *st =
         stmt(c, "INSERT INTO windows(budget, scope, unit, kind, start_ms, end_ms, budget_limit)"
-                " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)");
+                " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) RETURNING id");
 
     if (!st)
         return;
@@ -92,8 +100,7 @@ static void insert_window(struct weir__core *c, const struct weir__budget *b, co
     weir_stmt_bind_i64(st, 5, w->start_ms);
     weir_stmt_bind_i64(st, 6, w->end_ms);
     weir_stmt_bind_i64(st, 7, w->w.limit);
-    run(c, st);
-    w->id = weir_store_last_id(c->store);
+    run_i64(c, st, &w->id);
 }
 
 /* The newest window that is not over. A wall clock that stepped back does not bring back an older
@@ -171,8 +178,8 @@ bool weir__lease_open(struct weir__core *c, int64_t window, const char *node,
                       const char *incarnation, struct weir__lease *out)
 {
     struct weir_stmt *st =
-        stmt(c, "SELECT number, window, granted, returned, settled, held, closed FROM leases"
-                " WHERE incarnation = ?2 AND window = ?1 AND closed = 0 AND node = ?3");
+        stmt(c, "SELECT number, \"window\", granted, returned, settled, held, closed FROM leases"
+                " WHERE incarnation = ?2 AND \"window\" = ?1 AND closed = 0 AND node = ?3");
 
     *out = (struct weir__lease){.window = window};
     if (!st)
@@ -204,8 +211,9 @@ void weir__lease_save(struct weir__core *c, struct weir__lease *l, const char *n
             ? stmt(c, "UPDATE leases SET granted = ?1, returned = ?2, settled = ?3, held = ?4,"
                       " closed = ?5, reported_ms = ?6 WHERE number = ?7")
             : stmt(c, "INSERT INTO leases(granted, returned, settled, held, closed, reported_ms,"
-                      " window, node, incarnation, opened_ms)"
-                      " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?6)");
+                      " \"window\", node, incarnation, opened_ms)"
+                      " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?6)"
+                      " RETURNING number");
 
     if (!st)
         return;
@@ -218,16 +226,15 @@ void weir__lease_save(struct weir__core *c, struct weir__lease *l, const char *n
     weir_stmt_bind_i64(st, 7, l->window);
     bind_z(st, 8, node);
     bind_z(st, 9, incarnation);
-    run(c, st);
-    l->number = weir_store_last_id(c->store);
+    run_i64(c, st, &l->number);
 }
 
 int weir__lease_by_number(struct weir__core *c, int64_t number, const char *node,
                           struct weir__lease *out)
 {
     struct weir_stmt *st =
-        stmt(c, "SELECT number, window, granted, returned, settled, held, closed FROM leases"
-                " WHERE number = ?1 AND (?2 IS NULL OR node = ?2)");
+        stmt(c, "SELECT number, \"window\", granted, returned, settled, held, closed FROM leases"
+                " WHERE number = ?1 AND (CAST(?2 AS TEXT) IS NULL OR node = ?2)");
     bool found;
 
     if (!st)
@@ -304,7 +311,8 @@ void weir__each_open_of_window(struct weir__core *c, int64_t window, weir__lease
 
 int64_t weir__count_open_of_window(struct weir__core *c, int64_t window)
 {
-    struct weir_stmt *st = stmt(c, "SELECT count(*) FROM leases WHERE window = ?1 AND closed = 0");
+    struct weir_stmt *st =
+        stmt(c, "SELECT count(*) FROM leases WHERE \"window\" = ?1 AND closed = 0");
     int64_t n = 0;
 
     if (!st)
@@ -385,16 +393,16 @@ int weir__budgets_load(struct weir__core *c, struct weir__budget_set **out)
 void weir__prune(struct weir__core *c)
 {
     struct weir_stmt *st =
-        stmt(c, "DELETE FROM leases WHERE closed = 1 AND window IN (SELECT id FROM windows"
-                " WHERE end_ms >= 0 AND end_ms < ?1 - 86400000)");
+        stmt(c, "DELETE FROM leases WHERE closed = 1 AND \"window\" IN (SELECT id FROM windows"
+                " WHERE end_ms >= 0 AND end_ms < ?1)");
 
     if (st) {
-        weir_stmt_bind_i64(st, 1, c->now.wall_ms);
+        weir_stmt_bind_i64(st, 1, c->now.wall_ms - 86400000);
         run(c, st);
     }
-    st = stmt(c, "DELETE FROM windows WHERE end_ms >= 0 AND end_ms < ?1 - CASE kind"
-                 " WHEN 1 THEN 86400000 WHEN 2 THEN 2592000000 ELSE 94608000000 END"
-                 " AND NOT EXISTS (SELECT 1 FROM leases WHERE window = windows.id)");
+    st = stmt(c, "DELETE FROM windows WHERE end_ms >= 0 AND end_ms + CASE kind"
+                 " WHEN 1 THEN 86400000 WHEN 2 THEN 2592000000 ELSE 94608000000 END < ?1"
+                 " AND NOT EXISTS (SELECT 1 FROM leases WHERE \"window\" = windows.id)");
     if (st) {
         weir_stmt_bind_i64(st, 1, c->now.wall_ms);
         run(c, st);

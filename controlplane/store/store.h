@@ -1,8 +1,25 @@
-/* store.h - SQLite with the settings, migrations and statements that the control plane relies on.
+/* store.h - the databases of the control plane: one SQL text, two engines.
  *
- * A store is one connection and belongs to one thread at a time. Strings that a statement returns
- * live until its next step or reset. All functions return WEIR_EIO when SQLite fails (after a log
- * line with its message), WEIR_ECORRUPT when the file is damaged or no database. */
+ * A store is one connection and belongs to one thread at a time. It is SQLite for a path and
+ * PostgreSQL for "postgres://..." or "postgresql://...". Strings that a statement returns live
+ * until its next step or reset. Every function may block (SQLite on the disk, PostgreSQL on the
+ * network, each for a bounded time), so none may be called on an event loop.
+ *
+ * SQL is written for both engines: parameters are ?1, ?2, ...; words that differ are in braces:
+ *   {int} {bytes}  types of columns and casts         {serial}  a key that is never used twice
+ *   {rowid}        a key that may be used again       {strict}  after a table's ")": types bind
+ *   {keyed}        after it: rows lie in the key's order (both: {strict, keyed})
+ *   {for update}   after a SELECT: the rows are the transaction's own until it ends
+ * A new key is read with RETURNING. A parameter whose type doesn't follow from the column that it
+ * meets needs a CAST.
+ *
+ * Codes of all functions, each after a log line with the engine's message:
+ *   WEIR_ERETRY       another transaction was in the way, or the connection was lost before the
+ *                     commit: nothing is kept; roll back and do the transaction again
+ *   WEIR_EUNSURE      from weir_store_commit alone: it may have been kept or not
+ *   WEIR_ECONNECT     the server can't be reached now; tried again with a growing pause
+ *   WEIR_ECORRUPT     the database is damaged, or none
+ *   WEIR_EIO          whatever else fails */
 #ifndef WEIR_STORE_STORE_H
 #define WEIR_STORE_STORE_H
 
@@ -12,32 +29,48 @@ struct weir_store;
 struct weir_stmt; /* prepared, owned and cached by its store */
 
 enum weir_store_flags {
-    WEIR_STORE_FULL_SYNC = 1, /* a commit is on disk when it returns (the ledger); else NORMAL */
-    WEIR_STORE_READ_ONLY = 2, /* for queries beside the writer; the file must exist */
+    /* A commit survives a power cut when it returns (the ledger). PostgreSQL: and is on the
+     * synchronous standbys, if the server has any. Without it the last moments may be lost. */
+    WEIR_STORE_FULL_SYNC = 1,
+    WEIR_STORE_READ_ONLY = 2, /* for queries beside the writer; a file must exist */
 };
 
-/* Opens or creates (mode 0600) in WAL mode, busy timeout 5 s, foreign keys on. path may be
- * ":memory:". WEIR_ENOTFOUND: read-only and there is no file. */
-WEIR_NODISCARD int weir_store_open(const char *path, unsigned flags, struct weir_store **out);
+/* SQLite: opens or creates (mode 0600) in WAL mode; ":memory:" is a path too. PostgreSQL: connects;
+ * the database must exist. WEIR_ENOTFOUND: read-only and there is no file. */
+WEIR_NODISCARD int weir_store_open(const char *dsn, unsigned flags, struct weir_store **out);
 void weir_store_close(struct weir_store *s); /* finalises its statements; NULL is fine */
 
-/* Brings the schema to steps[n-1], one transaction for each step; the file's user_version counts
- * the steps done. WEIR_EUNSUPPORTED: written by a newer version of Weir. */
-WEIR_NODISCARD int weir_store_migrate(struct weir_store *s, const char *const steps[], int n);
+bool weir_store_is_server(const char *dsn); /* does it name a PostgreSQL? */
+/* May other processes write to it at the same time? Then rows that a decision rests on must be
+ * locked, and clocks of different machines meet: take the time from weir_store_now. */
+bool weir_store_is_shared(const struct weir_store *s);
+
+/* Milliseconds since 1970 by the server's clock; by this machine's for SQLite. */
+WEIR_NODISCARD int weir_store_now(struct weir_store *s, int64_t *ms);
+
+/* Brings the part of the schema with this name to steps[n-1], one transaction for each step; of
+ * several processes one does it and the others wait. A file holds one part. WEIR_EUNSUPPORTED:
+ * written by a newer version of Weir. */
+WEIR_NODISCARD int weir_store_migrate(struct weir_store *s, const char *part,
+                                      const char *const steps[], int n);
 
 WEIR_NODISCARD int weir_store_exec(struct weir_store *s, const char *sql);
-WEIR_NODISCARD int weir_store_begin(struct weir_store *s); /* immediate: takes the write lock */
-WEIR_NODISCARD int weir_store_commit(struct weir_store *s);
-void weir_store_rollback(struct weir_store *s); /* fine when no transaction is open */
 
-/* Puts the log's content into the file and shortens the log; on a timer, never per call. */
+/* SQLite: takes the write lock. PostgreSQL: read committed; connects again when the connection was
+ * lost, with a pause between attempts. */
+WEIR_NODISCARD int weir_store_begin(struct weir_store *s);
+WEIR_NODISCARD int weir_store_commit(struct weir_store *s); /* after a failure: roll back */
+void weir_store_rollback(struct weir_store *s);             /* fine without a transaction */
+
+/* SQLite: puts the log's content into the file and shortens the log; on a timer, never per call. */
 void weir_store_checkpoint(struct weir_store *s);
 
 /* The statement for sql, which must be a string literal: its address is the cache's key. It comes
  * reset, without bindings. */
 WEIR_NODISCARD int weir_store_stmt(struct weir_store *s, const char *sql, struct weir_stmt **out);
 
-/* Parameters count from 1. Bytes must stay as they are until the statement is reset. */
+/* Parameters count from 1. Bytes must stay as they are until the statement is reset. Text must be
+ * UTF-8 without NUL: PostgreSQL refuses other text, with WEIR_EIO. */
 void weir_stmt_bind_i64(struct weir_stmt *st, int i, int64_t v);
 void weir_stmt_bind_str(struct weir_stmt *st, int i, struct weir_str s); /* absent: NULL */
 void weir_stmt_bind_blob(struct weir_stmt *st, int i, struct weir_str s);
@@ -50,6 +83,8 @@ void weir_stmt_reset(struct weir_stmt *st);
 
 /* Steps a statement that returns no rows, then resets it. */
 WEIR_NODISCARD int weir_stmt_run(struct weir_stmt *st);
+/* The same for one that returns a single number; *out is 0 when it returned no row. */
+WEIR_NODISCARD int weir_stmt_run_i64(struct weir_stmt *st, int64_t *out);
 
 /* Columns count from 0. */
 int64_t weir_stmt_i64(struct weir_stmt *st, int col); /* NULL: 0 */
@@ -57,6 +92,5 @@ struct weir_str weir_stmt_str(struct weir_stmt *st, int col);
 bool weir_stmt_is_null(struct weir_stmt *st, int col);
 
 int64_t weir_store_changes(struct weir_store *s); /* rows that the last statement changed */
-int64_t weir_store_last_id(struct weir_store *s); /* rowid of the last insert */
 
 #endif

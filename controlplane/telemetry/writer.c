@@ -96,7 +96,7 @@ static int find_incarnation(struct weir__writer *w, const struct weir__batch *b,
     if (rc == 0)
         rc = weir_store_stmt(w->store,
                              "INSERT INTO incarnations (incarnation, node, ns, seen_ms)"
-                             " VALUES (?1, ?2, ?3, ?4)",
+                             " VALUES (?1, ?2, ?3, ?4) RETURNING id",
                              &st);
     if (rc != WEIR_OK)
         return rc;
@@ -104,9 +104,7 @@ static int find_incarnation(struct weir__writer *w, const struct weir__batch *b,
     weir_stmt_bind_str(st, 2, weir_str_of(b->node));
     weir_stmt_bind_str(st, 3, weir_str_of(b->ns));
     weir_stmt_bind_i64(st, 4, weir_wall_ms());
-    rc = weir_stmt_run(st);
-    *id = weir_store_last_id(w->store);
-    return rc;
+    return weir_stmt_run_i64(st, id);
 }
 
 static int load_seen(struct weir__writer *w, int64_t id, struct weir__seen *seen)
@@ -213,13 +211,12 @@ again:
     }
     rc = weir_store_stmt(w->store,
                          "INSERT INTO groups (ns, agent, project, team, model, provider, key,"
-                         " environment) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                         " environment) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) RETURNING id",
                          &st);
     if (rc != WEIR_OK)
         return rc;
     bind_labels(st, b, r, other);
-    rc = weir_stmt_run(st);
-    *id = weir_store_last_id(w->store);
+    rc = weir_stmt_run_i64(st, id);
     w->groups++;
     return rc;
 }
@@ -264,9 +261,9 @@ static int write_sum(struct weir__writer *w, const struct sum *s, int level)
 #undef WEIR__X
                                  ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
                                  "?13, ?14, ?15, ?16, ?17, ?18)"
-                                 /* SQLite takes the last of several assignments to one column. */
-                                 " ON CONFLICT DO UPDATE SET calls = 0"
-#define WEIR__X(id, column, json) ", " #column " = " #column " + excluded." #column
+                                 " ON CONFLICT (level, start_ms, grp) DO UPDATE SET"
+                                 " grp = excluded.grp"
+#define WEIR__X(id, column, json) ", " #column " = rollups." #column " + excluded." #column
                              WEIR__NUMBERS(WEIR__X)
 #undef WEIR__X
                                  ,
@@ -332,9 +329,10 @@ static int insert_call(struct weir__writer *w, const struct weir__batch *b, int6
     struct weir_stmt *st;
     int rc = weir_store_stmt(
         w->store,
-        "INSERT OR IGNORE INTO calls (incarnation, sequence, started_ms, request_id, trace_id,"
+        "INSERT INTO calls (incarnation, sequence, started_ms, request_id, trace_id,"
         " session, ns, agent, project, team, model, provider, key, outcome, node, record)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
+        " ON CONFLICT (incarnation, sequence) DO NOTHING",
         &st);
 
     if (rc != WEIR_OK)
