@@ -139,6 +139,18 @@ static size_t utf8_len(struct weir_str s)
     return n;
 }
 
+bool weir_str_is_utf8(struct weir_str s)
+{
+    for (size_t i = 0; i < s.n;) {
+        size_t len = utf8_len((struct weir_str){s.p + i, s.n - i});
+
+        if (len == 0)
+            return false;
+        i += len;
+    }
+    return true;
+}
+
 /* The code point, where it is a control or a separator that YAML doesn't read back and that a
  * terminal may obey: C1, U+2028, U+2029, the byte order mark, U+FFFE and U+FFFF (YAML 1.2.2, 5.1).
  * 0: none. */

@@ -26,6 +26,8 @@ int weir_buf_addi(struct weir_buf *b, int64_t v); /* decimal */
  * U+FFFD. */
 int weir_buf_add_json(struct weir_buf *b, struct weir_str s);
 
+bool weir_str_is_utf8(struct weir_str s); /* RFC 3629 */
+
 /* Room for n more bytes at p + n, NULL past the maximum; then weir_buf_grown() after they are
  * written. */
 char *weir_buf_reserve(struct weir_buf *b, size_t n);

@@ -29,7 +29,8 @@ static int64_t active_holders(struct weir__core *c, const struct weir__window *w
 {
     int64_t open = weir__count_open_of_window(c, w->id) + (l->number == 0);
 
-    return open < c->count.holders ? open : c->count.holders;
+    /* Who is connected elsewhere isn't known here. */
+    return c->shared || open < c->count.holders ? open : c->count.holders;
 }
 
 /* How much more this ask can be lent now; 0: not what it needs. */
@@ -59,6 +60,12 @@ static enum outcome try_grant(struct weir__core *c, const struct weir__budget *b
     if (!weir__window_now(c, b, a->scope, w) ||
         !weir__lease_open(c, w->id, a->node, a->incarnation, &l))
         return ANSWERED; /* the batch fails, and its end answers */
+    if (l.number && a->seq && (int64_t)a->seq <= l.asked) {
+        /* Repeated: what was lent for it, a debt above all, is not lent twice. */
+        weir__out_grant(c, a->incarnation, l.number, b->id, a->scope, a->seq, l.row.granted,
+                        ends_in(c, w), &w->w);
+        return ANSWERED;
+    }
     if (a->debt > 0)
         rc = weir_window_grant(&w->w, &l.row, a->debt, true);
     x = size_of(c, b, a, w, &l);
@@ -66,6 +73,8 @@ static enum outcome try_grant(struct weir__core *c, const struct weir__budget *b
         rc = weir_window_grant(&w->w, &l.row, x, observe);
     if ((x <= 0 && a->debt <= 0) || rc != WEIR_OK)
         return LACKING;
+    if (a->seq && a->seq <= INT64_MAX)
+        l.asked = (int64_t)a->seq;
     weir__lease_save(c, &l, a->node, a->incarnation);
     weir__window_save(c, w);
     weir__out_grant(c, a->incarnation, l.number, b->id, a->scope, a->seq, l.row.granted,
@@ -76,7 +85,7 @@ static enum outcome try_grant(struct weir__core *c, const struct weir__budget *b
 /* ---- recalls ---- */
 
 struct recall {
-    const char *asker; /* NULL: from everybody */
+    const char *asker;
     struct weir__parked *p;
 };
 
@@ -84,22 +93,33 @@ static void recall_one(struct weir__core *c, const struct weir__lease_ref *r, vo
 {
     struct recall *rc = arg;
     const struct weir__holder *h = weir__holder_find(c, r->incarnation);
+    bool here = h && h->conn;
 
-    if (!h || !h->conn || !weir_lease_worth_recall(&r->lease.row) ||
-        (rc->asker && strcmp(rc->asker, r->incarnation) == 0))
+    if ((!here && !c->shared) || !weir_lease_worth_recall(&r->lease.row) ||
+        strcmp(rc->asker, r->incarnation) == 0)
         return;
-    weir__out_recall(c, r->incarnation, r->lease.number);
-    if (!rc->p)
-        return;
+    if (here)
+        weir__out_recall(c, r->incarnation, r->lease.number);
+    else
+        weir__recall_remote(c, r->lease.number);
     rc->p->awaited = weir_realloc(rc->p->awaited, (rc->p->n_awaited + 1) * sizeof *rc->p->awaited);
     rc->p->awaited[rc->p->n_awaited++] = r->lease.number;
 }
 
-void weir__recall_window(struct weir__core *c, int64_t window)
+static void take_recall(struct weir__core *c, const struct weir__lease_ref *r, void *arg)
 {
-    struct recall all = {0};
+    const struct weir__holder *h = weir__holder_find(c, r->incarnation);
 
-    weir__each_open_of_window(c, window, recall_one, &all);
+    (void)arg;
+    if (!h || !h->conn)
+        return;
+    weir__out_recall(c, r->incarnation, r->lease.number);
+    weir__recall_taken(c, r->lease.number);
+}
+
+void weir__recalls_take(struct weir__core *c)
+{
+    weir__each_recalled(c, take_recall, NULL);
 }
 
 static char *key_of(struct weir__core *c, const char *budget, const char *scope)
@@ -255,6 +275,7 @@ static bool serve_first(struct weir__core *c, struct weir__parked *p, bool last_
         weir__out_refusal(c, &a, NULL, true, "unknown budget");
         return true;
     }
+    weir__ask_remember(c, &a);
     if (try_grant(c, b, &a, &w) == ANSWERED)
         return true;
     if (last_chance)
@@ -269,7 +290,8 @@ void weir__parked_poke(struct weir__core *c)
     HASH_ITER (hh, c->parked, p, next) {
         bool last_chance = p->n_awaited == 0 || c->now.mono_ms >= p->deadline_ms;
 
-        if (!p->poked && !last_chance)
+        /* Other replicas don't say when something has come back to them. */
+        if (!p->poked && !last_chance && !c->shared)
             continue;
         p->poked = false;
         while (p->first && c->rc == WEIR_OK && serve_first(c, p, last_chance))

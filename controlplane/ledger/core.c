@@ -10,39 +10,55 @@ enum {
     SWEEP_MS = 60000,
     GONE_KEPT_MS = 120000, /* a budget that left the policy, after it was last asked for */
     SOFT_RECLAIM_MS = 600000,
-    RECALL_WAIT_MS = 1000
+    RECALL_WAIT_MS = 1000,
+    TICK_MS = 1000,
+    PARKED_TICK_MS = 50
 };
 
 /* ---- life ---- */
 
-static int read_id(struct weir__core *c)
+static int select_id(struct weir__core *c, bool *found)
 {
     struct weir_stmt *st;
-    unsigned char fresh[5];
     int rc = weir_store_stmt(c->store, "SELECT id FROM ledger", &st);
 
     if (rc != WEIR_OK)
         return rc;
     rc = weir_stmt_step(st);
+    *found = rc == 1;
     if (rc == 1) {
         struct weir_str id = weir_stmt_str(st, 0);
 
         rc = id.n > 0 && id.n < sizeof c->id ? WEIR_OK : WEIR_ECORRUPT;
         if (rc == WEIR_OK)
             memcpy(c->id, id.p, id.n);
-        weir_stmt_reset(st);
-        return rc;
     }
     weir_stmt_reset(st);
-    if (rc < 0)
+    return rc;
+}
+
+/* Of several replicas that start with an empty database one gives the identity. */
+static int read_id(struct weir__core *c)
+{
+    struct weir_stmt *st;
+    unsigned char fresh[5];
+    char id[2 * sizeof fresh + 1];
+    bool found;
+    int rc = select_id(c, &found);
+
+    if (rc != WEIR_OK || found)
         return rc;
     weir_rand_bytes(fresh, sizeof fresh);
-    weir_hex(fresh, sizeof fresh, c->id);
-    rc = weir_store_stmt(c->store, "INSERT INTO ledger(id) VALUES(?1)", &st);
+    weir_hex(fresh, sizeof fresh, id);
+    rc = weir_store_stmt(c->store, "INSERT INTO ledger(id) VALUES(?1) ON CONFLICT (one) DO NOTHING",
+                         &st);
     if (rc != WEIR_OK)
         return rc;
-    weir_stmt_bind_str(st, 1, weir_str_of(c->id));
-    return weir_stmt_run(st);
+    weir_stmt_bind_str(st, 1, weir_str_of(id));
+    rc = weir_stmt_run(st);
+    if (rc == WEIR_OK)
+        rc = select_id(c, &found);
+    return rc == WEIR_OK && !found ? WEIR_ECORRUPT : rc;
 }
 
 int weir__core_create(const struct weir_ledger_options *o, struct weir__core_time now,
@@ -59,6 +75,7 @@ int weir__core_create(const struct weir_ledger_options *o, struct weir__core_tim
     c->now = now;
     c->started_ms = c->swept_ms = now.mono_ms;
     rc = weir_store_open(o->path, WEIR_STORE_FULL_SYNC, &c->store);
+    c->shared = rc == WEIR_OK && weir_store_is_shared(c->store);
     if (rc == WEIR_OK)
         rc = weir_store_migrate(c->store, "ledger", weir__ledger_schema, weir__ledger_schema_steps);
     if (rc == WEIR_OK)
@@ -141,6 +158,8 @@ void weir__core_begin(struct weir__core *c, struct weir__core_time now)
     c->now = now;
     c->arena = weir_arena_create(NULL);
     c->rc = weir_store_begin(c->store);
+    if (c->shared)
+        weir__take_turn(c);
 }
 
 int weir__core_end(struct weir__core *c)
@@ -170,9 +189,20 @@ int weir__core_end(struct weir__core *c)
     return rc;
 }
 
-bool weir__core_waiting(const struct weir__core *c)
+int64_t weir__core_tick_ms(const struct weir__core *c)
 {
-    return c->parked != NULL;
+    return c->parked ? PARKED_TICK_MS : c->shared ? WEIR__POLL_MS : TICK_MS;
+}
+
+bool weir__core_due(struct weir__core *c, struct weir__core_time now)
+{
+    int64_t n = 0;
+
+    if (c->parked || now.mono_ms - c->swept_ms >= SWEEP_MS)
+        return true;
+    if (!c->shared || c->count.holders == 0 || weir__count_recalled(c, &n) != WEIR_OK)
+        return false; /* a server that is away is asked again by whatever comes */
+    return n > 0;
 }
 
 void weir__core_count(const struct weir__core *c, struct weir_ledger_counters *out)
@@ -254,7 +284,7 @@ static bool in_range(int64_t v)
     return v >= 0 && v <= WEIR_AMOUNT_MAX;
 }
 
-static void remember(struct weir__core *c, const struct weir__ask *a)
+void weir__ask_remember(struct weir__core *c, const struct weir__ask *a)
 {
     struct weir__asked *e = WEIR_ARENA_NEW(c->arena, struct weir__asked);
 
@@ -283,7 +313,7 @@ static void ask_in(struct weir__core *c, const struct weir__holder *h, const Wei
         !in_range(a.debt) || strlen(a.budget) > WEIR__LEDGER_NAME_MAX ||
         strlen(a.scope) > WEIR__LEDGER_NAME_MAX || strchr(a.budget, '\n'))
         return;
-    remember(c, &a);
+    weir__ask_remember(c, &a);
     b = weir__budget_find(c, a.budget);
     if (b && m->has_unit && m->unit != (int32_t)b->def.unit) {
         weir__out_refusal(c, &a, NULL, true, "another unit");
@@ -374,75 +404,6 @@ void weir__core_up(struct weir__core *c, struct weir__conn *conn, const Weir__V1
 
 /* ---- budgets ---- */
 
-static int check_budget(const struct weir_ledger_budget *def)
-{
-    bool ok = def->id && def->id[0] && strlen(def->id) <= WEIR__LEDGER_NAME_MAX &&
-              !strchr(def->id, '\n') && def->unit >= WEIR_UNIT_NANO_USD &&
-              def->unit <= WEIR_UNIT_REQUESTS && def->mode >= WEIR_MODE_HARD &&
-              def->mode <= WEIR_MODE_OBSERVE && def->window >= WEIR_WINDOW_MINUTE &&
-              def->window <= WEIR_WINDOW_TOTAL && in_range(def->limit);
-
-    return ok ? WEIR_OK : WEIR_EINVAL;
-}
-
-int weir__budget_set_add(struct weir__budget_set *s, const struct weir_ledger_budget *def,
-                         int64_t gone_ms)
-{
-    struct weir__budget *b = NULL;
-    struct weir_zone *zone = NULL;
-
-    if (check_budget(def) != WEIR_OK)
-        return WEIR_EINVAL;
-    HASH_FIND_STR(s->by_id, def->id, b);
-    if (b || weir_zone_load(weir_str_of(def->timezone), &zone) != WEIR_OK)
-        return WEIR_EINVAL;
-    b = WEIR_NEW(struct weir__budget);
-    b->id = weir_strdup(weir_str_of(def->id));
-    b->timezone = def->timezone ? weir_strdup(weir_str_of(def->timezone)) : NULL;
-    b->def = *def;
-    b->def.id = b->id;
-    b->def.timezone = b->timezone;
-    b->zone = zone;
-    b->gone_ms = gone_ms;
-    HASH_ADD_KEYPTR(hh, s->by_id, b->id, strlen(b->id), b);
-    return WEIR_OK;
-}
-
-int weir__budget_set_make(const struct weir_ledger_budget budgets[], size_t n,
-                          struct weir__budget_set **out)
-{
-    struct weir__budget_set *s = WEIR_NEW(struct weir__budget_set);
-
-    for (size_t i = 0; i < n; i++)
-        if (weir__budget_set_add(s, &budgets[i], 0) != WEIR_OK) {
-            weir__budget_set_free(s);
-            return WEIR_EINVAL;
-        }
-    *out = s;
-    return WEIR_OK;
-}
-
-static void budget_free(struct weir__budget *b)
-{
-    weir_zone_free(b->zone);
-    free(b->timezone);
-    free(b->id);
-    free(b);
-}
-
-void weir__budget_set_free(struct weir__budget_set *s)
-{
-    struct weir__budget *b, *next;
-
-    if (!s)
-        return;
-    HASH_ITER (hh, s->by_id, b, next) {
-        HASH_DEL(s->by_id, b);
-        budget_free(b);
-    }
-    free(s);
-}
-
 /* Leases that lend no more end; those of a lowered budget give back what they don't use. */
 static void adjust(struct weir__core *c, const struct weir__lease_ref *r, void *arg)
 {
@@ -506,13 +467,12 @@ static void forget_gone(struct weir__core *c)
         if (!b->gone_ms || c->now.mono_ms - b->gone_ms < GONE_KEPT_MS)
             continue;
         any = true;
+        weir__budget_forget(c, b->id);
         HASH_DEL(c->budgets->by_id, b);
-        budget_free(b);
+        weir__budget_free(b);
     }
-    if (!any)
-        return;
-    c->budgets_changed = true;
-    weir__each_open(c, end_if_unlent, NULL);
+    if (any)
+        weir__each_open(c, end_if_unlent, NULL);
 }
 
 void weir__core_set_budgets(struct weir__core *c, struct weir__budget_set *s)
@@ -570,6 +530,9 @@ static void sweep_one(struct weir__core *c, const struct weir__lease_ref *r, voi
     if (!b || b->def.mode == WEIR_MODE_HARD || (h && h->conn) ||
         c->now.mono_ms - seen_ms < c->o.soft_reclaim_ms)
         return;
+    /* It may speak to another replica. */
+    if (c->shared && c->now.wall_ms - r->seen_ms < c->o.soft_reclaim_ms)
+        return;
     WEIR_LOG(WEIR_LOG_INFO, "ledger", "lease %s-%lld of node %s is taken back: not heard of", c->id,
              (long long)l.number, r->node);
     write_off(c, r->node, r->incarnation, &l);
@@ -579,10 +542,16 @@ void weir__core_tick(struct weir__core *c)
 {
     struct weir__holder *h, *next;
 
+    if (c->shared)
+        weir__recalls_take(c);
     if (c->now.mono_ms - c->swept_ms < SWEEP_MS)
         return;
     c->swept_ms = c->now.mono_ms;
     forget_gone(c);
+    if (c->shared)
+        HASH_ITER (hh, c->holders, h, next)
+            if (h->conn)
+                weir__holder_lives(c, h->incarnation);
     weir__each_open(c, sweep_one, NULL);
     weir__prune(c);
     HASH_ITER (hh, c->holders, h, next)

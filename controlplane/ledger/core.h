@@ -34,7 +34,11 @@ void weir__core_set_budgets(struct weir__core *c, struct weir__budget_set *s); /
 int weir__core_release(struct weir__core *c, struct weir_str lease);
 void weir__core_tick(struct weir__core *c);
 int weir__core_end(struct weir__core *c);
-bool weir__core_waiting(const struct weir__core *c); /* asks wait for recalls: tick soon */
+/* The longest wait for the next batch: shorter while asks wait for recalls, and when other replicas
+ * may recall what holders here have. */
+int64_t weir__core_tick_ms(const struct weir__core *c);
+/* Is there anything to do in a batch without messages? Not within one. */
+bool weir__core_due(struct weir__core *c, struct weir__core_time now);
 
 void weir__core_count(const struct weir__core *c, struct weir_ledger_counters *out);
 

@@ -11,7 +11,12 @@
 #include "controlplane/store/store.h"
 #include "weir/v1/ledger.pb-c.h"
 
-enum { WEIR__LEDGER_NAME_MAX = 512, WEIR__LEASE_ID_BYTES = 32 };
+enum {
+    WEIR__LEDGER_NAME_MAX = 512,
+    WEIR__LEASE_ID_BYTES = 32,
+    WEIR__POLL_MS = 200,         /* how often replicas look for each other's recalls */
+    WEIR__RECALL_FRESH_MS = 5000 /* an older one has found nobody */
+};
 
 struct weir__conn {
     char *node;
@@ -51,6 +56,7 @@ struct weir__lease {
     int64_t number; /* 0: not stored yet */
     int64_t window;
     struct weir_lease_row row;
+    int64_t asked; /* the holder's last ask that was answered with it */
 };
 
 /* An ask that waits until other holders have given back what they don't use. */
@@ -85,6 +91,7 @@ struct weir__asked;
 struct weir__core {
     struct weir_ledger_options o;
     struct weir_store *store;
+    bool shared; /* with other replicas */
     char id[16]; /* of this ledger, the first part of its leases' ids */
     struct weir__conn *conns;
     struct weir__holder *holders;
@@ -133,7 +140,7 @@ int weir__lease_by_number(struct weir__core *c, int64_t number, const char *node
 struct weir__lease_ref {
     struct weir__lease lease;
     const char *incarnation, *node, *budget, *scope; /* in the batch's arena */
-    int64_t unit, kind, end_ms, reported_ms;
+    int64_t unit, kind, end_ms, reported_ms, seen_ms;
 };
 
 typedef void (*weir__lease_fn)(struct weir__core *c, const struct weir__lease_ref *ref, void *arg);
@@ -144,6 +151,14 @@ int64_t weir__count_open_of_window(struct weir__core *c, int64_t window);
 void weir__each_open(struct weir__core *c, weir__lease_fn fn, void *arg);
 void weir__prune(struct weir__core *c);
 void weir__budgets_save(struct weir__core *c);
+void weir__budget_forget(struct weir__core *c, const char *id);
+/* Between replicas on one database. */
+void weir__take_turn(struct weir__core *c);
+void weir__recall_remote(struct weir__core *c, int64_t number); /* its holder is elsewhere */
+void weir__recall_taken(struct weir__core *c, int64_t number);
+int weir__count_recalled(struct weir__core *c, int64_t *n); /* outside a transaction */
+void weir__each_recalled(struct weir__core *c, weir__lease_fn fn, void *arg);
+void weir__holder_lives(struct weir__core *c, const char *incarnation);
 int weir__budgets_load(struct weir__core *c,
                        struct weir__budget_set **out); /* *out is set anyway */
 void weir__fail(struct weir__core *c, int rc);
@@ -160,16 +175,19 @@ void weir__out_heartbeat(struct weir__core *c, const char *incarnation);
 void weir__out_send(struct weir__core *c);
 struct weir__holder *weir__holder_find(struct weir__core *c, const char *incarnation);
 
-/* core.c. WEIR_EINVAL: twice, out of range, or no such time zone. */
+/* set.c. WEIR_EINVAL: twice, out of range, or no such time zone. */
 WEIR_NODISCARD int weir__budget_set_add(struct weir__budget_set *s,
                                         const struct weir_ledger_budget *def, int64_t gone_ms);
+void weir__budget_free(struct weir__budget *b); /* taken out of its set already */
 
 /* asks.c */
 struct weir__budget *weir__budget_find(struct weir__core *c, const char *id);
+/* For the answer when the batch can't be committed. */
+void weir__ask_remember(struct weir__core *c, const struct weir__ask *a);
 void weir__ask_in(struct weir__core *c, const struct weir__ask *a);
 void weir__recall_answered(struct weir__core *c, int64_t number);
 void weir__parked_poke(struct weir__core *c);
 void weir__parked_free(struct weir__core *c);
-void weir__recall_window(struct weir__core *c, int64_t window);
+void weir__recalls_take(struct weir__core *c); /* those that other replicas left for holders here */
 
 #endif

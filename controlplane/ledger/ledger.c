@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <time.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/log.h"
@@ -12,7 +13,7 @@
 #include "controlplane/ledger/core.h"
 #include "weir/v1/ledger.pb-c.h"
 
-enum { QUEUE_MAX = 65536, BATCH_MAX = 4096, TICK_MS = 1000, WAITING_TICK_MS = 50 };
+enum { QUEUE_MAX = 65536, BATCH_MAX = 4096, KEPT_MAX = 65536, TRIES_MAX = 100 };
 
 enum item_kind { IT_ATTACH, IT_UP, IT_DETACH, IT_BUDGETS, IT_RELEASE };
 
@@ -26,6 +27,7 @@ struct item {
     void (*done)(void *arg, int rc);
     void *arg;
     int rc;
+    int tries; /* of a kept message that failed for no reason that passes by itself */
 };
 
 struct weir_ledger_session {
@@ -40,6 +42,8 @@ struct weir_ledger_session {
 
 struct weir_ledger {
     struct weir__core *core; /* of the thread */
+    struct weir_link kept;   /* of the thread: messages whose batch failed, without their asks */
+    size_t n_kept;
     pthread_t thread;
     pthread_mutex_t mutex; /* what follows */
     pthread_cond_t cond;
@@ -107,7 +111,7 @@ static void apply(struct weir_ledger *l, struct item *it, struct weir__core_time
 static bool take(struct weir_ledger *l, struct weir_link *batch)
 {
     struct timespec until;
-    int64_t wait_ms = weir__core_waiting(l->core) ? WAITING_TICK_MS : TICK_MS;
+    int64_t wait_ms = weir__core_tick_ms(l->core);
     bool go_on;
 
     (void)clock_gettime(CLOCK_MONOTONIC, &until);
@@ -128,6 +132,81 @@ static bool take(struct weir_ledger *l, struct weir_link *batch)
     return go_on;
 }
 
+/* A session that ends takes its kept messages along: its holders report all again elsewhere. */
+static void drop_kept(struct weir_ledger *l, const struct weir_ledger_session *s)
+{
+    WEIR_LIST_EACH (&l->kept, at, next) {
+        struct item *it = WEIR_CONTAINER(at, struct item, link);
+
+        if (it->session != s)
+            continue;
+        weir_list_remove(at);
+        l->n_kept--;
+        item_free(it);
+    }
+}
+
+/* Reports of a batch that failed would be lost; asks were answered with "ask again". */
+static bool keep(struct weir_ledger *l, struct item *it)
+{
+    if (it->kind != IT_UP || !it->session->conn || (!it->up->hello && it->up->n_reports == 0))
+        return false;
+    if (l->n_kept == KEPT_MAX) {
+        WEIR_LOG(WEIR_LOG_WARN, "ledger",
+                 "a report is dropped, since the ledger can't be written: the next one repeats it");
+        return false;
+    }
+    while (it->up->n_asks > 0)
+        weir__v1__lease_ask__free_unpacked(it->up->asks[--it->up->n_asks], NULL);
+    weir_list_push(&l->kept, &it->link);
+    l->n_kept++;
+    return true;
+}
+
+static void tried_kept(struct weir_ledger *l, int rc)
+{
+    bool passing = rc == WEIR_ERETRY || rc == WEIR_EUNSURE || rc == WEIR_ECONNECT;
+
+    WEIR_LIST_EACH (&l->kept, at, next) {
+        struct item *it = WEIR_CONTAINER(at, struct item, link);
+
+        if (rc != WEIR_OK && (passing || ++it->tries < TRIES_MAX))
+            continue;
+        weir_list_remove(at);
+        l->n_kept--;
+        item_free(it);
+    }
+}
+
+static void finish(struct weir_ledger *l, struct item *it, int rc)
+{
+    if (it->kind == IT_RELEASE && it->done)
+        it->done(it->arg, it->rc == WEIR_OK ? rc : it->rc);
+    if (it->kind == IT_DETACH) {
+        drop_kept(l, it->session);
+        session_free(it->session);
+    }
+    if (rc == WEIR_OK || !keep(l, it))
+        item_free(it);
+}
+
+static void commit_batch(struct weir_ledger *l, struct weir_link *batch, struct weir__core_time now)
+{
+    struct weir_link *link;
+    int rc;
+
+    weir__core_begin(l->core, now);
+    WEIR_LIST_EACH (&l->kept, at, next)
+        apply(l, WEIR_CONTAINER(at, struct item, link), now);
+    WEIR_LIST_EACH (batch, at, next)
+        apply(l, WEIR_CONTAINER(at, struct item, link), now);
+    weir__core_tick(l->core);
+    rc = weir__core_end(l->core);
+    tried_kept(l, rc);
+    while ((link = weir_list_pop(batch)))
+        finish(l, WEIR_CONTAINER(link, struct item, link), rc);
+}
+
 static void *run(void *arg)
 {
     struct weir_ledger *l = arg;
@@ -136,23 +215,12 @@ static void *run(void *arg)
     weir_list_init(&batch);
     while (take(l, &batch)) {
         struct weir__core_time now = time_now();
-        int rc;
 
-        weir__core_begin(l->core, now);
-        WEIR_LIST_EACH (&batch, at, next)
-            apply(l, WEIR_CONTAINER(at, struct item, link), now);
-        weir__core_tick(l->core);
-        rc = weir__core_end(l->core);
-        while ((link = weir_list_pop(&batch))) {
-            struct item *it = WEIR_CONTAINER(link, struct item, link);
-
-            if (it->kind == IT_RELEASE && it->done)
-                it->done(it->arg, it->rc == WEIR_OK ? rc : it->rc);
-            if (it->kind == IT_DETACH)
-                session_free(it->session);
-            item_free(it);
-        }
+        if (!weir_list_empty(&batch) || l->n_kept > 0 || weir__core_due(l->core, now))
+            commit_batch(l, &batch, now);
     }
+    while ((link = weir_list_pop(&l->kept)))
+        item_free(WEIR_CONTAINER(link, struct item, link));
     return NULL;
 }
 
@@ -194,6 +262,7 @@ int weir_ledger_create(const struct weir_ledger_options *o, struct weir_ledger *
         return rc;
     }
     weir_list_init(&l->queue);
+    weir_list_init(&l->kept);
     (void)pthread_mutex_init(&l->mutex, NULL);
     (void)pthread_condattr_init(&monotonic);
     (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -260,6 +329,23 @@ struct weir_ledger_session *weir_ledger_attach(struct weir_ledger *l, const char
     return s;
 }
 
+static bool is_text(const char *z)
+{
+    return !z || weir_str_is_utf8(weir_str_of(z));
+}
+
+/* What PostgreSQL would refuse, and with it the whole batch. */
+static bool is_all_text(const Weir__V1__BudgetUp *up)
+{
+    bool ok = is_text(up->incarnation) && (!up->hello || is_text(up->hello->incarnation));
+
+    for (size_t i = 0; ok && i < up->n_asks; i++)
+        ok = is_text(up->asks[i]->budget) && is_text(up->asks[i]->scope);
+    for (size_t i = 0; ok && up->hello && i < up->hello->n_gone; i++)
+        ok = is_text(up->hello->gone[i]);
+    return ok;
+}
+
 static bool in_bounds(const Weir__V1__BudgetUp *up)
 {
     return up->n_asks <= 4096 && up->n_reports <= 16384 &&
@@ -272,7 +358,7 @@ int weir_ledger_receive(struct weir_ledger_session *s, const Weir__V1__BudgetUp 
     uint8_t *bytes;
     size_t n;
 
-    if (!in_bounds(up))
+    if (!in_bounds(up) || !is_all_text(up))
         return WEIR_EPROTO;
     n = weir__v1__budget_up__get_packed_size(up);
     bytes = weir_alloc(n + 1);

@@ -1,7 +1,8 @@
 /* ledger.h - the durable account of every budget: lends slices to holders, takes their reports.
  *
- * A thread of its own owns ledger.db. Messages come in from any thread; whatever they lead to is
- * committed to disk first and sent after. Queries: see query.h. */
+ * A thread of its own owns ledger.db, or shares a PostgreSQL with other replicas. Messages come in
+ * from any thread; whatever they lead to is committed to disk first and sent after. Queries: see
+ * query.h. */
 #ifndef WEIR_LEDGER_LEDGER_H
 #define WEIR_LEDGER_LEDGER_H
 
@@ -34,7 +35,7 @@ struct weir_ledger_budget {
 };
 
 struct weir_ledger_options {
-    const char *path;        /* ledger.db */
+    const char *path;        /* ledger.db, or a PostgreSQL's DSN (store.h) */
     int64_t soft_reclaim_ms; /* a soft budget takes back a silent holder's lease; 0: 600000 */
     int64_t recall_wait_ms;  /* longest wait for idle parts before a refusal; 0: 1000 */
 };
@@ -61,7 +62,7 @@ typedef void (*weir_ledger_send_fn)(void *arg, const struct Weir__V1__BudgetDown
 /* node: the peer's authenticated name; reports of a lease count only from its own node. */
 struct weir_ledger_session *weir_ledger_attach(struct weir_ledger *l, const char *node,
                                                weir_ledger_send_fn send, void *arg);
-/* Copies what it needs. WEIR_EPROTO: a message out of bounds (close the stream).
+/* Copies what it needs. WEIR_EPROTO: a message out of bounds or not UTF-8 (close the stream).
  * WEIR_EAGAIN: the queue is full (more than 65536 messages wait; close the stream). */
 WEIR_NODISCARD int weir_ledger_receive(struct weir_ledger_session *s,
                                        const struct Weir__V1__BudgetUp *up);

@@ -20,7 +20,16 @@ const char *const weir__ledger_schema[] = {
     /* What lent last: a budget that left the policy lends on for a while, over restarts too. */
     "CREATE TABLE budgets(id TEXT PRIMARY KEY, unit {int} NOT NULL, mode {int} NOT NULL,"
     "  kind {int} NOT NULL, timezone TEXT, budget_limit {int} NOT NULL,"
-    "  gone {int} NOT NULL) {strict, keyed};"};
+    "  gone {int} NOT NULL) {strict, keyed};",
+    /* Several replicas: one identity, one open lease for a holder in a window. A holder's last ask
+     * that was answered; when it was last known to live; when another replica's asker recalled. */
+    "ALTER TABLE ledger ADD COLUMN one {int} NOT NULL DEFAULT 1;"
+    "CREATE UNIQUE INDEX ledger_one ON ledger(one);"
+    "CREATE UNIQUE INDEX leases_one ON leases(\"window\", node, incarnation) WHERE closed = 0;"
+    "ALTER TABLE leases ADD COLUMN asked {int} NOT NULL DEFAULT 0;"
+    "ALTER TABLE leases ADD COLUMN seen_ms {int} NOT NULL DEFAULT 0;"
+    "ALTER TABLE leases ADD COLUMN recalled_ms {int} NOT NULL DEFAULT 0;"
+    "CREATE INDEX leases_recalled ON leases(recalled_ms) WHERE recalled_ms > 0;"};
 
 const int weir__ledger_schema_steps =
     (int)(sizeof weir__ledger_schema / sizeof weir__ledger_schema[0]);
@@ -171,15 +180,17 @@ static void read_lease(struct weir_stmt *st, struct weir__lease *out)
                                         .returned = weir_stmt_i64(st, 3),
                                         .settled = weir_stmt_i64(st, 4),
                                         .held = weir_stmt_i64(st, 5),
-                                        .closed = weir_stmt_i64(st, 6) != 0}};
+                                        .closed = weir_stmt_i64(st, 6) != 0},
+                                .asked = weir_stmt_i64(st, 7)};
 }
 
 bool weir__lease_open(struct weir__core *c, int64_t window, const char *node,
                       const char *incarnation, struct weir__lease *out)
 {
     struct weir_stmt *st =
-        stmt(c, "SELECT number, \"window\", granted, returned, settled, held, closed FROM leases"
-                " WHERE incarnation = ?2 AND \"window\" = ?1 AND closed = 0 AND node = ?3");
+        stmt(c, "SELECT number, \"window\", granted, returned, settled, held, closed,"
+                " asked FROM leases WHERE incarnation = ?2 AND \"window\" = ?1 AND closed = 0 AND "
+                "node = ?3");
 
     *out = (struct weir__lease){.window = window};
     if (!st)
@@ -201,40 +212,50 @@ static void bind_lease(struct weir__core *c, struct weir_stmt *st, const struct 
     weir_stmt_bind_i64(st, 4, l->row.held);
     weir_stmt_bind_i64(st, 5, l->row.closed);
     weir_stmt_bind_i64(st, 6, c->now.wall_ms);
+    weir_stmt_bind_i64(st, 7, l->asked);
+}
+
+static void insert_lease(struct weir__core *c, struct weir__lease *l, const char *node,
+                         const char *incarnation)
+{
+    struct weir_stmt *st =
+        stmt(c, "INSERT INTO leases(granted, returned, settled, held, closed, reported_ms, asked,"
+                " \"window\", node, incarnation, opened_ms, seen_ms)"
+                " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?6, ?6) RETURNING number");
+
+    if (!st)
+        return;
+    bind_lease(c, st, l);
+    weir_stmt_bind_i64(st, 8, l->window);
+    bind_z(st, 9, node);
+    bind_z(st, 10, incarnation);
+    run_i64(c, st, &l->number);
 }
 
 void weir__lease_save(struct weir__core *c, struct weir__lease *l, const char *node,
                       const char *incarnation)
 {
-    struct weir_stmt *st =
-        l->number
-            ? stmt(c, "UPDATE leases SET granted = ?1, returned = ?2, settled = ?3, held = ?4,"
-                      " closed = ?5, reported_ms = ?6 WHERE number = ?7")
-            : stmt(c, "INSERT INTO leases(granted, returned, settled, held, closed, reported_ms,"
-                      " \"window\", node, incarnation, opened_ms)"
-                      " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?6)"
-                      " RETURNING number");
+    struct weir_stmt *st;
 
+    if (!l->number) {
+        insert_lease(c, l, node, incarnation);
+        return;
+    }
+    st = stmt(c, "UPDATE leases SET granted = ?1, returned = ?2, settled = ?3, held = ?4,"
+                 " closed = ?5, reported_ms = ?6, seen_ms = ?6, asked = ?7 WHERE number = ?8");
     if (!st)
         return;
     bind_lease(c, st, l);
-    if (l->number) {
-        weir_stmt_bind_i64(st, 7, l->number);
-        run(c, st);
-        return;
-    }
-    weir_stmt_bind_i64(st, 7, l->window);
-    bind_z(st, 8, node);
-    bind_z(st, 9, incarnation);
-    run_i64(c, st, &l->number);
+    weir_stmt_bind_i64(st, 8, l->number);
+    run(c, st);
 }
 
 int weir__lease_by_number(struct weir__core *c, int64_t number, const char *node,
                           struct weir__lease *out)
 {
     struct weir_stmt *st =
-        stmt(c, "SELECT number, \"window\", granted, returned, settled, held, closed FROM leases"
-                " WHERE number = ?1 AND (CAST(?2 AS TEXT) IS NULL OR node = ?2)");
+        stmt(c, "SELECT number, \"window\", granted, returned, settled, held, closed,"
+                " asked FROM leases WHERE number = ?1 AND (CAST(?2 AS TEXT) IS NULL OR node = ?2)");
     bool found;
 
     if (!st)
@@ -249,9 +270,9 @@ int weir__lease_by_number(struct weir__core *c, int64_t number, const char *node
 }
 
 #define OPEN_LEASES                                                                                \
-    "SELECT l.number, l.window, l.granted, l.returned, l.settled, l.held, l.closed, "              \
-    "l.incarnation,"                                                                               \
-    " l.node, w.budget, w.scope, w.unit, w.kind, w.end_ms, l.reported_ms FROM leases l"            \
+    "SELECT l.number, l.window, l.granted, l.returned, l.settled, l.held, l.closed,"               \
+    " l.asked, l.incarnation,"                                                                     \
+    " l.node, w.budget, w.scope, w.unit, w.kind, w.end_ms, l.reported_ms, l.seen_ms FROM leases l" \
     " JOIN windows w ON w.id = l.window WHERE l.closed = 0"
 
 struct refs {
@@ -273,14 +294,15 @@ static void each(struct weir__core *c, struct weir_stmt *st, weir__lease_fn fn, 
         }
         r = &refs.first[refs.n++];
         read_lease(st, &r->lease);
-        r->incarnation = weir_arena_strdup(c->arena, weir_stmt_str(st, 7));
-        r->node = weir_arena_strdup(c->arena, weir_stmt_str(st, 8));
-        r->budget = weir_arena_strdup(c->arena, weir_stmt_str(st, 9));
-        r->scope = weir_arena_strdup(c->arena, weir_stmt_str(st, 10));
-        r->unit = weir_stmt_i64(st, 11);
-        r->kind = weir_stmt_i64(st, 12);
-        r->end_ms = weir_stmt_i64(st, 13);
-        r->reported_ms = weir_stmt_i64(st, 14);
+        r->incarnation = weir_arena_strdup(c->arena, weir_stmt_str(st, 8));
+        r->node = weir_arena_strdup(c->arena, weir_stmt_str(st, 9));
+        r->budget = weir_arena_strdup(c->arena, weir_stmt_str(st, 10));
+        r->scope = weir_arena_strdup(c->arena, weir_stmt_str(st, 11));
+        r->unit = weir_stmt_i64(st, 12);
+        r->kind = weir_stmt_i64(st, 13);
+        r->end_ms = weir_stmt_i64(st, 14);
+        r->reported_ms = weir_stmt_i64(st, 15);
+        r->seen_ms = weir_stmt_i64(st, 16);
     }
     weir_stmt_reset(st);
     for (size_t i = 0; i < refs.n; i++)
@@ -338,7 +360,10 @@ static void save_budget(struct weir__core *c, const struct weir__budget *b)
 {
     struct weir_stmt *st =
         stmt(c, "INSERT INTO budgets(id, unit, mode, kind, timezone, budget_limit, gone)"
-                " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)");
+                " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO UPDATE SET"
+                " unit = excluded.unit, mode = excluded.mode, kind = excluded.kind,"
+                " timezone = excluded.timezone, budget_limit = excluded.budget_limit,"
+                " gone = excluded.gone");
 
     if (!st)
         return;
@@ -352,14 +377,21 @@ static void save_budget(struct weir__core *c, const struct weir__budget *b)
     run(c, st);
 }
 
+/* What another replica lends and this one doesn't know yet stays. */
 void weir__budgets_save(struct weir__core *c)
 {
-    struct weir_stmt *st = stmt(c, "DELETE FROM budgets");
-
-    if (st)
-        run(c, st);
     for (const struct weir__budget *b = c->budgets->by_id; b && c->rc == WEIR_OK; b = b->hh.next)
         save_budget(c, b);
+}
+
+void weir__budget_forget(struct weir__core *c, const char *id)
+{
+    struct weir_stmt *st = stmt(c, "DELETE FROM budgets WHERE id = ?1");
+
+    if (!st)
+        return;
+    bind_z(st, 1, id);
+    run(c, st);
 }
 
 int weir__budgets_load(struct weir__core *c, struct weir__budget_set **out)
@@ -387,6 +419,82 @@ int weir__budgets_load(struct weir__core *c, struct weir__budget_set **out)
     *out = s;
     return rc == WEIR_OK ? c->rc : rc;
 }
+
+/* ---- between replicas ---- */
+
+/* Batches take turns: the row is the lock that SQLite's begin is. Then everything that is read is
+ * what the batch before has left, and the server's clock never runs back between two of them. */
+void weir__take_turn(struct weir__core *c)
+{
+    struct weir_stmt *st = stmt(c, "SELECT one FROM ledger {for update}");
+    int64_t one;
+
+    if (!st)
+        return;
+    run_i64(c, st, &one);
+    if (c->rc == WEIR_OK)
+        weir__fail(c, weir_store_now(c->store, &c->now.wall_ms));
+}
+
+void weir__recall_remote(struct weir__core *c, int64_t number)
+{
+    struct weir_stmt *st = stmt(c, "UPDATE leases SET recalled_ms = ?2 WHERE number = ?1");
+
+    if (!st)
+        return;
+    weir_stmt_bind_i64(st, 1, number);
+    weir_stmt_bind_i64(st, 2, c->now.wall_ms);
+    run(c, st);
+}
+
+void weir__recall_taken(struct weir__core *c, int64_t number)
+{
+    struct weir_stmt *st = stmt(c, "UPDATE leases SET recalled_ms = 0 WHERE number = ?1");
+
+    if (!st)
+        return;
+    weir_stmt_bind_i64(st, 1, number);
+    run(c, st);
+}
+
+void weir__each_recalled(struct weir__core *c, weir__lease_fn fn, void *arg)
+{
+    struct weir_stmt *st =
+        stmt(c, OPEN_LEASES " AND l.recalled_ms > 0 AND l.recalled_ms > ?1 ORDER BY l.number");
+
+    if (!st)
+        return;
+    weir_stmt_bind_i64(st, 1, c->now.wall_ms - WEIR__RECALL_FRESH_MS);
+    each(c, st, fn, arg);
+}
+
+int weir__count_recalled(struct weir__core *c, int64_t *n)
+{
+    struct weir_stmt *st;
+    int rc = weir_store_stmt(c->store,
+                             "SELECT count(*) FROM leases WHERE closed = 0 AND recalled_ms > 0"
+                             " AND recalled_ms > ?1",
+                             &st);
+
+    if (rc != WEIR_OK)
+        return rc;
+    weir_stmt_bind_i64(st, 1, c->now.wall_ms - WEIR__RECALL_FRESH_MS);
+    return weir_stmt_run_i64(st, n);
+}
+
+void weir__holder_lives(struct weir__core *c, const char *incarnation)
+{
+    struct weir_stmt *st =
+        stmt(c, "UPDATE leases SET seen_ms = ?2 WHERE incarnation = ?1 AND closed = 0");
+
+    if (!st)
+        return;
+    bind_z(st, 1, incarnation);
+    weir_stmt_bind_i64(st, 2, c->now.wall_ms);
+    run(c, st);
+}
+
+/* ---- end of life ---- */
 
 /* Closed leases are of no use a day after their window; windows stay for history: minutes for a
  * day, hours for 30 days, others for three years. */

@@ -3,9 +3,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 #include <pthread.h>
 #include <cmocka.h>
 
@@ -14,6 +11,7 @@
 #include "base/mem.h"
 #include "controlplane/ledger/ledger.h"
 #include "controlplane/ledger/query.h"
+#include "tests/unit/engines.h"
 #include "weir/v1/ledger.pb-c.h"
 
 struct peer {
@@ -25,9 +23,9 @@ struct peer {
     char lease[64];
 };
 
-static char dir[] = "/tmp/weir-ledger-XXXXXX";
-static char path[64];
+static struct engine at;
 static struct weir_ledger *ledger;
+static uint64_t seq;
 static struct peer peer;
 
 static void on_down(void *arg, const Weir__V1__BudgetDown *down)
@@ -69,7 +67,7 @@ static void wait_for(const int *count, int at_least)
     (void)pthread_mutex_unlock(&peer.mutex);
 }
 
-static int setup(void **state)
+static int setup(void)
 {
     static const struct weir_ledger_budget budgets[] = {{.id = "default/team",
                                                          .unit = WEIR_UNIT_TOKENS,
@@ -77,13 +75,9 @@ static int setup(void **state)
                                                          .window = WEIR_WINDOW_MONTH,
                                                          .timezone = "Europe/Berlin",
                                                          .limit = 1000}};
-    struct weir_ledger_options o = {.path = path};
+    struct weir_ledger_options o = {.path = at.dsn};
 
-    (void)state;
-    memcpy(dir + sizeof dir - 7, "XXXXXX", 6);
-    if (!mkdtemp(dir))
-        return -1;
-    (void)snprintf(path, sizeof path, "%s/ledger.db", dir);
+    seq = 0;
     memset(&peer, 0, sizeof peer);
     (void)pthread_mutex_init(&peer.mutex, NULL);
     (void)pthread_cond_init(&peer.cond, NULL);
@@ -92,20 +86,25 @@ static int setup(void **state)
     return weir_ledger_set_budgets(ledger, budgets, 1);
 }
 
-static int teardown(void **state)
+static int sqlite(void **state)
 {
-    char side[80];
+    (void)state;
+    return engine_begin_sqlite(&at) == 0 ? setup() : -1;
+}
 
+static int postgres(void **state)
+{
+    (void)state;
+    return engine_begin_postgres(&at) == 0 ? setup() : -1;
+}
+
+static int end(void **state)
+{
     (void)state;
     weir_ledger_destroy(ledger);
-    (void)unlink(path);
-    (void)snprintf(side, sizeof side, "%s-wal", path);
-    (void)unlink(side);
-    (void)snprintf(side, sizeof side, "%s-shm", path);
-    (void)unlink(side);
     (void)pthread_cond_destroy(&peer.cond);
     (void)pthread_mutex_destroy(&peer.mutex);
-    return rmdir(dir);
+    return engine_end(&at);
 }
 
 static void ask(struct weir_ledger_session *s, const char *budget, int unit, int64_t need)
@@ -119,7 +118,7 @@ static void ask(struct weir_ledger_session *s, const char *budget, int unit, int
     a.budget = (char *)budget;
     a.scope = (char *)"agent-a";
     a.has_seq = a.has_need = a.has_want = a.has_unit = true;
-    a.seq = 1;
+    a.seq = ++seq;
     a.need = a.want = need;
     a.unit = unit;
     assert_int_equal(weir_ledger_receive(s, &up), WEIR_OK);
@@ -160,7 +159,7 @@ static void grants_and_reports_are_what_a_reader_sees(void **state)
     assert_false(peer.retry);
     assert_int_equal(peer.remaining, 700);
 
-    assert_int_equal(weir_ledger_reader_open(path, &r), WEIR_OK);
+    assert_int_equal(weir_ledger_reader_open(at.dsn, &r), WEIR_OK);
     assert_int_equal(
         weir_ledger_read_counters(r, weir_wall_ms(), WEIR_STR_NULL, 10, arena, &counters, &n),
         WEIR_OK);
@@ -266,7 +265,7 @@ static void bad_budgets_leave_the_old_set_in_force(void **state)
 
 static void a_restarted_ledger_remembers(void **state)
 {
-    struct weir_ledger_options o = {.path = path};
+    struct weir_ledger_options o = {.path = at.dsn};
     struct weir_ledger_budget b = {.id = "default/team",
                                    .unit = WEIR_UNIT_TOKENS,
                                    .mode = WEIR_MODE_HARD,
@@ -291,7 +290,7 @@ static void a_restarted_ledger_remembers(void **state)
 
 static void a_budget_that_left_the_policy_lends_on_over_a_restart(void **state)
 {
-    struct weir_ledger_options o = {.path = path};
+    struct weir_ledger_options o = {.path = at.dsn};
     struct weir_ledger_session *s = weir_ledger_attach(ledger, "node-1", on_down, &peer);
 
     (void)state;
@@ -317,19 +316,41 @@ static void a_budget_that_left_the_policy_lends_on_over_a_restart(void **state)
     weir_ledger_detach(s);
 }
 
-#define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+static void an_ask_that_is_repeated_is_answered_again_and_lent_once(void **state)
+{
+    struct weir_ledger_session *s = weir_ledger_attach(ledger, "node-1", on_down, &peer);
+
+    (void)state;
+    ask(s, "default/team", WEIR_UNIT_TOKENS, 300);
+    wait_for(&peer.grants, 1);
+    seq--;
+    ask(s, "default/team", WEIR_UNIT_TOKENS, 300);
+    wait_for(&peer.grants, 2);
+    assert_int_equal(peer.granted, 300);
+    ask(s, "default/team", WEIR_UNIT_TOKENS, 701);
+    wait_for(&peer.refusals, 1);
+    assert_int_equal(peer.remaining, 700);
+    weir_ledger_detach(s);
+}
+
+#define ON(engine, test)                                                                           \
+    {                                                                                              \
+#test " (" #engine ")", test, engine, end, NULL                                            \
+    }
+#define BOTH(test) ON(sqlite, test), ON(postgres, test)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(grants_and_reports_are_what_a_reader_sees),
-        CASE(an_unknown_budget_and_another_unit_are_asked_again_not_refused),
-        CASE(a_report_from_another_node_changes_nothing),
-        CASE(an_operator_can_write_a_lease_off),
-        CASE(bad_budgets_leave_the_old_set_in_force),
-        CASE(a_restarted_ledger_remembers),
-        CASE(a_budget_that_left_the_policy_lends_on_over_a_restart),
+        BOTH(grants_and_reports_are_what_a_reader_sees),
+        BOTH(an_unknown_budget_and_another_unit_are_asked_again_not_refused),
+        BOTH(a_report_from_another_node_changes_nothing),
+        BOTH(an_operator_can_write_a_lease_off),
+        BOTH(bad_budgets_leave_the_old_set_in_force),
+        BOTH(a_restarted_ledger_remembers),
+        BOTH(a_budget_that_left_the_policy_lends_on_over_a_restart),
+        BOTH(an_ask_that_is_repeated_is_answered_again_and_lent_once),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, engines_stop);
 }

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "engines.h"
+#include "tests/unit/engines.h"
 
 #define T "CREATE TABLE t(id {serial}, a {int}, b TEXT, c {bytes}) {strict};"
 
