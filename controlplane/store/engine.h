@@ -10,6 +10,7 @@ enum { WEIR__STMTS_MAX = 256, WEIR__SQL_MAX = 65536 };
 struct weir__engine {
     bool shared;
     bool dollars; /* parameters are $1, not ?1 */
+    bool like;    /* {like} is LIKE, not GLOB */
 
     const struct weir__word {
         const char *portable, *sql;

@@ -341,11 +341,13 @@ static const struct weir__word words[] = {
     {"strict", ""},
     {"strict, keyed", ""},
     {"keyed", ""},
+    {"like", "LIKE"},
     {"for update", "FOR UPDATE"},
     {NULL, NULL}};
 
 static const struct weir__engine engine = {.shared = true,
                                            .dollars = true,
+                                           .like = true,
                                            .words = words,
                                            .close = pg_close,
                                            .now = pg_now,

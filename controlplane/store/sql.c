@@ -49,3 +49,34 @@ int weir__sql(const struct weir__engine *e, const char *portable, struct weir_bu
     (void)weir_buf_add(out, "", 1);
     return out->full ? WEIR_EINVAL : WEIR_OK;
 }
+
+/* GLOB's own characters mean themselves as a set of one, LIKE's after a backslash. */
+static const char *own_char(const struct weir__engine *e, char c, char own[4])
+{
+    const char *special = e->like ? "%_\\" : "?[";
+
+    if (c == '*')
+        return e->like ? "%" : "*";
+    (void)memcpy(own, (char[4]){c}, 4);
+    if (strchr(special, c))
+        (void)memcpy(own, e->like ? (char[4]){'\\', c} : (char[4]){'[', c, ']'}, 4);
+    return own;
+}
+
+int weir_store_pattern(const struct weir_store *s, struct weir_str with_stars, char *out,
+                       size_t size)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < with_stars.n; i++) {
+        char own[4];
+        const char *c = own_char(s->engine, with_stars.p[i], own);
+
+        if (with_stars.p[i] == '\0' || n + strlen(c) >= size)
+            return WEIR_EINVAL;
+        memcpy(out + n, c, strlen(c));
+        n += strlen(c);
+    }
+    out[n] = '\0';
+    return WEIR_OK;
+}

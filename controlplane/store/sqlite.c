@@ -183,6 +183,7 @@ static const struct weir__word words[] = {{"int", "INTEGER"},
                                           {"strict", "STRICT"},
                                           {"strict, keyed", "STRICT, WITHOUT ROWID"},
                                           {"keyed", "WITHOUT ROWID"},
+                                          {"like", "GLOB"},
                                           {"for update", ""},
                                           {NULL, NULL}};
 

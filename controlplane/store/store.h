@@ -9,6 +9,7 @@
  *   {int} {bytes}  types of columns and casts         {serial}  a key that is never used twice
  *   {rowid}        a key that may be used again       {strict}  after a table's ")": types bind
  *   {keyed}        after it: rows lie in the key's order (both: {strict, keyed})
+ *   {like}         matches a pattern, with the case; weir_store_pattern makes one
  *   {for update}   after a SELECT: the rows are the transaction's own until it ends
  * A new key is read with RETURNING. A parameter whose type doesn't follow from the column that it
  * meets needs a CAST.
@@ -44,6 +45,11 @@ bool weir_store_is_server(const char *dsn); /* does it name a PostgreSQL? */
 /* May other processes write to it at the same time? Then rows that a decision rests on must be
  * locked, and clocks of different machines meet: take the time from weir_store_now. */
 bool weir_store_is_shared(const struct weir_store *s);
+
+/* The pattern for {like} in which '*' stands for anything and all else for itself.
+ * WEIR_EINVAL: size is too small. */
+WEIR_NODISCARD int weir_store_pattern(const struct weir_store *s, struct weir_str with_stars,
+                                      char *out, size_t size);
 
 /* Milliseconds since 1970 by the server's clock; by this machine's for SQLite. */
 WEIR_NODISCARD int weir_store_now(struct weir_store *s, int64_t *ms);

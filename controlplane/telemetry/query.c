@@ -24,28 +24,8 @@ void weir_query_close(struct weir_query *q)
     free(q);
 }
 
-/* '?' and '[' are GLOB's own: as a set of one they mean themselves. */
-static int pattern(struct weir_str s, char *out, size_t size)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < s.n; i++) {
-        bool special = s.p[i] == '?' || s.p[i] == '[';
-
-        if (n + 4 >= size)
-            return WEIR_EINVAL;
-        if (special)
-            out[n++] = '[';
-        out[n++] = s.p[i];
-        if (special)
-            out[n++] = ']';
-    }
-    out[n] = '\0';
-    return WEIR_OK;
-}
-
-int weir__filter_bind(struct weir_stmt *st, int first, const struct weir_query_filter *f,
-                      struct weir__patterns *p)
+int weir__filter_bind(const struct weir_query *q, struct weir_stmt *st, int first,
+                      const struct weir_query_filter *f, struct weir__patterns *p)
 {
     const struct weir_str all[WEIR__FILTERS] = {f->ns,    f->agent,    f->project, f->team,
                                                 f->model, f->provider, f->key};
@@ -55,7 +35,7 @@ int weir__filter_bind(struct weir_stmt *st, int first, const struct weir_query_f
             weir_stmt_bind_null(st, first + i);
             continue;
         }
-        if (pattern(all[i], p->text[i], sizeof p->text[i]) != WEIR_OK)
+        if (weir_store_pattern(q->store, all[i], p->text[i], sizeof p->text[i]) != WEIR_OK)
             return WEIR_EINVAL;
         weir_stmt_bind_str(st, first + i, weir_str_of(p->text[i]));
     }

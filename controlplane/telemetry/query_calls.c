@@ -7,11 +7,14 @@ enum { CALLS_DEFAULT = 100 };
 #define COLUMNS "calls.id, calls.node, calls.ns, record, request_id"
 
 static const char sql_calls[] =
-    "SELECT " COLUMNS " FROM calls WHERE (?1 = 0 OR id > ?1) AND (?2 = 0 OR id < ?2) AND"
-    " (?3 = 0 OR started_ms >= ?3) AND (?4 = 0 OR started_ms < ?4) AND"
-    " (?5 IS NULL OR outcome = ?5) AND (?6 IS NULL OR session = ?6) AND"
-    " (?7 IS NULL OR trace_id = ?7) AND (?8 IS NULL OR request_id = ?8)" WEIR__FILTER(
-        "?9", "?10", "?11", "?12", "?13", "?14", "?15") " ORDER BY id DESC LIMIT ?16";
+    "SELECT " COLUMNS " FROM calls WHERE (CAST(?1 AS {int}) = 0 OR id > ?1) AND (CAST(?2 AS {int}) "
+    "= 0 OR id < ?2) AND"
+    " (CAST(?3 AS {int}) = 0 OR started_ms >= ?3) AND (CAST(?4 AS {int}) = 0 OR started_ms < ?4) "
+    "AND"
+    " (CAST(?5 AS TEXT) IS NULL OR outcome = ?5) AND (CAST(?6 AS TEXT) IS NULL OR session = ?6) AND"
+    " (CAST(?7 AS TEXT) IS NULL OR trace_id = ?7) AND (CAST(?8 AS TEXT) IS NULL OR request_id = "
+    "?8)" WEIR__FILTER("?9", "?10", "?11", "?12", "?13", "?14",
+                       "?15") " ORDER BY id DESC LIMIT ?16";
 /* With an id of a client's, the latest call that had it. */
 static const char sql_call_request[] =
     "SELECT " COLUMNS ", incarnations.incarnation FROM calls LEFT JOIN incarnations ON"
@@ -182,7 +185,8 @@ static int write_row(struct weir_buf *out, struct weir_stmt *st, bool details)
     return WEIR_OK;
 }
 
-static int bind_calls(struct weir_stmt *st, const struct weir_query_calls *p, int64_t limit,
+static int bind_calls(const struct weir_query *q, struct weir_stmt *st,
+                      const struct weir_query_calls *p, int64_t limit,
                       struct weir__patterns *patterns)
 {
     weir_stmt_bind_i64(st, 1, p->after);
@@ -194,7 +198,7 @@ static int bind_calls(struct weir_stmt *st, const struct weir_query_calls *p, in
     weir_stmt_bind_str(st, 7, p->trace);
     weir_stmt_bind_str(st, 8, p->request);
     weir_stmt_bind_i64(st, 16, limit);
-    return weir__filter_bind(st, 9, &p->filter, patterns);
+    return weir__filter_bind(q, st, 9, &p->filter, patterns);
 }
 
 int weir_query_calls_json(struct weir_query *q, const struct weir_query_calls *p,
@@ -208,7 +212,7 @@ int weir_query_calls_json(struct weir_query *q, const struct weir_query_calls *p
     if (limit > WEIR_QUERY_MAX_CALLS)
         limit = WEIR_QUERY_MAX_CALLS;
     if (rc == WEIR_OK)
-        rc = bind_calls(st, p, limit, &patterns);
+        rc = bind_calls(q, st, p, limit, &patterns);
     if (rc != WEIR_OK)
         return rc;
     (void)weir_buf_addz(out, "{\"items\":[");

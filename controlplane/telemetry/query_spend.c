@@ -29,10 +29,11 @@ static const char *const json_names[] = {
 
 /* One label of a group, chosen by a parameter: statements must be literals. */
 #define LABEL(n)                                                                                   \
-    "CASE " n " WHEN 0 THEN ns WHEN 1 THEN agent WHEN 2 THEN project WHEN 3 THEN team"             \
+    "CASE CAST(" n                                                                                 \
+    " AS {int}) WHEN 0 THEN ns WHEN 1 THEN agent WHEN 2 THEN project WHEN 3 THEN team"             \
     " WHEN 4 THEN model WHEN 5 THEN provider WHEN 6 THEN key WHEN 7 THEN environment ELSE '' END"
 
-#define WEIR__X(id, column, json) ", SUM(" #column ")"
+#define WEIR__X(id, column, json) ", CAST(SUM(" #column ") AS {int})"
 #define FROM_ROLLUPS                                                                               \
     " FROM rollups JOIN groups ON groups.id = grp WHERE level = ?1 AND start_ms >= ?2 AND"         \
     " start_ms < ?3" WEIR__FILTER("?4", "?5", "?6", "?7", "?8", "?9", "?10")
@@ -43,8 +44,9 @@ static const char sql_groups[] = "SELECT " LABEL("?11") " AS k1, " LABEL("?12") 
     " GROUP BY k1, k2, k3 ORDER BY SUM(cost) DESC, SUM(calls) DESC, k1, k2, k3 LIMIT ?14";
 static const char sql_series[] = "SELECT " LABEL("?11") " AS k1, " LABEL("?12") " AS k2, " LABEL(
     "?13") " AS k3,"
-           " start_ms - start_ms % ?14 AS t, SUM(calls), SUM(cost), SUM(input), "
-           "SUM(output)" FROM_ROLLUPS " GROUP BY k1, k2, k3, t ORDER BY k1, k2, k3, t LIMIT ?15";
+           " start_ms - start_ms % ?14 AS t, CAST(SUM(calls) AS {int}), CAST(SUM(cost) AS {int}),"
+           " CAST(SUM(input) AS {int}), CAST(SUM(output) AS {int})" FROM_ROLLUPS
+           " GROUP BY k1, k2, k3, t ORDER BY k1, k2, k3, t LIMIT ?15";
 #undef WEIR__X
 
 static int parse_by(struct weir_str by, struct spend *s)
@@ -92,7 +94,7 @@ static int start(struct weir_query *q, const char *sql, const struct spend *s,
     weir_stmt_bind_i64(*out, 1, s->level);
     weir_stmt_bind_i64(*out, 2, s->from_ms);
     weir_stmt_bind_i64(*out, 3, s->to_ms);
-    rc = weir__filter_bind(*out, 4, f, patterns);
+    rc = weir__filter_bind(q, *out, 4, f, patterns);
     for (int i = 0; rc == WEIR_OK && sql != sql_total && i < WEIR_QUERY_MAX_BY; i++)
         weir_stmt_bind_i64(*out, 11 + i, s->by[i]);
     return rc;

@@ -1,5 +1,6 @@
 #include "controlplane/telemetry/writer.h"
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -78,8 +79,12 @@ static int find_incarnation(struct weir__writer *w, const struct weir__batch *b,
 {
     struct weir_stmt *st;
     bool same;
-    int rc = weir_store_stmt(w->store,
-                             "SELECT id, node, ns FROM incarnations WHERE incarnation = ?1", &st);
+    int rc;
+
+    if (!weir_str_is_utf8(weir_str_of(b->incarnation)))
+        return WEIR_EAUTH;
+    rc = weir_store_stmt(
+        w->store, "SELECT id, node, ns FROM incarnations WHERE incarnation = ?1 {for update}", &st);
 
     if (rc != WEIR_OK)
         return rc;
@@ -96,7 +101,8 @@ static int find_incarnation(struct weir__writer *w, const struct weir__batch *b,
     if (rc == 0)
         rc = weir_store_stmt(w->store,
                              "INSERT INTO incarnations (incarnation, node, ns, seen_ms)"
-                             " VALUES (?1, ?2, ?3, ?4) RETURNING id",
+                             " VALUES (?1, ?2, ?3, ?4) ON CONFLICT (incarnation)"
+                             " DO NOTHING RETURNING id",
                              &st);
     if (rc != WEIR_OK)
         return rc;
@@ -104,7 +110,8 @@ static int find_incarnation(struct weir__writer *w, const struct weir__batch *b,
     weir_stmt_bind_str(st, 2, weir_str_of(b->node));
     weir_stmt_bind_str(st, 3, weir_str_of(b->ns));
     weir_stmt_bind_i64(st, 4, weir_wall_ms());
-    return weir_stmt_run_i64(st, id);
+    rc = weir_stmt_run_i64(st, id);
+    return rc == WEIR_OK && *id == 0 ? WEIR_ERETRY : rc; /* another replica was faster */
 }
 
 static int load_seen(struct weir__writer *w, int64_t id, struct weir__seen *seen)
@@ -156,9 +163,12 @@ static int save_seen(struct weir__writer *w, int64_t id, const struct weir__seen
 
 /* ---- rollups ---- */
 
+/* PostgreSQL takes nothing but UTF-8; the record itself is kept as it came. */
 static struct weir_str text(const char *z)
 {
-    return z ? weir_str_of(z) : WEIR_STR("");
+    struct weir_str s = z ? weir_str_of(z) : WEIR_STR("");
+
+    return weir_str_is_utf8(s) ? s : WEIR_STR("\xef\xbf\xbd");
 }
 
 /* The model that was billed; what a caller merely asked for is its own word. */
@@ -211,7 +221,9 @@ again:
     }
     rc = weir_store_stmt(w->store,
                          "INSERT INTO groups (ns, agent, project, team, model, provider, key,"
-                         " environment) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) RETURNING id",
+                         " environment) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT"
+                         " (ns, agent, project, team, model, provider, key, environment)"
+                         " DO UPDATE SET ns = excluded.ns RETURNING id",
                          &st);
     if (rc != WEIR_OK)
         return rc;
@@ -320,7 +332,7 @@ static int roll_up(struct weir__writer *w, const struct weir__batch *b,
 
 static struct weir_str or_null(const char *z)
 {
-    return z && *z ? weir_str_of(z) : WEIR_STR_NULL;
+    return z && *z ? text(z) : WEIR_STR_NULL;
 }
 
 static int insert_call(struct weir__writer *w, const struct weir__batch *b, int64_t incarnation,

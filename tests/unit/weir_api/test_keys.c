@@ -6,6 +6,27 @@
 
 #include "base/hash.h"
 #include "controlplane/api/keys.h"
+#include "tests/unit/engines.h"
+
+static struct engine at;
+
+static int sqlite(void **state)
+{
+    (void)state;
+    return engine_begin_sqlite(&at);
+}
+
+static int postgres(void **state)
+{
+    (void)state;
+    return engine_begin_postgres(&at);
+}
+
+static int end(void **state)
+{
+    (void)state;
+    return engine_end(&at);
+}
 
 static void a_key_is_long_random_and_kept_as_its_digest(void **state)
 {
@@ -17,7 +38,7 @@ static void a_key_is_long_random_and_kept_as_its_digest(void **state)
     size_t n;
 
     (void)state;
-    assert_int_equal(weir_keys_open(":memory:", &k), WEIR_OK);
+    assert_int_equal(weir_keys_open(at.dsn, &k), WEIR_OK);
     assert_int_equal(weir_keys_create(k, WEIR_STR("default"), WEIR_STR("claude"), WEIR_STR(""), 0,
                                       1000, a, &key, text),
                      WEIR_OK);
@@ -44,7 +65,7 @@ static void an_id_is_taken_once_in_its_namespace_also_after_revoking(void **stat
     size_t n;
 
     (void)state;
-    assert_int_equal(weir_keys_open(":memory:", &k), WEIR_OK);
+    assert_int_equal(weir_keys_open(at.dsn, &k), WEIR_OK);
     assert_int_equal(
         weir_keys_create(k, WEIR_STR("a"), WEIR_STR("x"), WEIR_STR("one"), 0, 1, a, &key, text),
         WEIR_OK);
@@ -76,7 +97,7 @@ static void names_that_break_the_rules_are_refused(void **state)
     struct weir_keys *k;
 
     (void)state;
-    assert_int_equal(weir_keys_open(":memory:", &k), WEIR_OK);
+    assert_int_equal(weir_keys_open(at.dsn, &k), WEIR_OK);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_int_equal(weir_keys_create(k, WEIR_STR("default"), weir_str_of(bad[i]), WEIR_STR(""),
                                           0, 1, a, &key, text),
@@ -85,13 +106,19 @@ static void names_that_break_the_rules_are_refused(void **state)
     weir_arena_destroy(a);
 }
 
+#define ON(engine, test)                                                                           \
+    {                                                                                              \
+#test " (" #engine ")", test, engine, end, NULL                                            \
+    }
+#define BOTH(test) ON(sqlite, test), ON(postgres, test)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_key_is_long_random_and_kept_as_its_digest),
-        cmocka_unit_test(an_id_is_taken_once_in_its_namespace_also_after_revoking),
-        cmocka_unit_test(names_that_break_the_rules_are_refused),
+        BOTH(a_key_is_long_random_and_kept_as_its_digest),
+        BOTH(an_id_is_taken_once_in_its_namespace_also_after_revoking),
+        BOTH(names_that_break_the_rules_are_refused),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, engines_stop);
 }

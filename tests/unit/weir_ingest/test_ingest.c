@@ -4,44 +4,38 @@
 
 #include <cmocka.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 #include "controlplane/store/store.h"
 #include "controlplane/telemetry/ingest.h"
 #include "controlplane/telemetry/query.h"
 #include "controlplane/telemetry/writer.h"
+#include "tests/unit/engines.h"
 #include "weir/v1/telemetry.pb-c.h"
 
 enum { RECORD_BYTES = 1024, BATCH = 64 };
 
 #define START_MS INT64_C(1767225600000) /* 2026-01-01 */
 
-static char dir[64], path[96];
+static struct engine at;
 static const struct weir_ingest_identity proxy = {"node-1", "default"};
 
-static int setup(void **state)
+static int sqlite(void **state)
 {
     (void)state;
-    snprintf(dir, sizeof dir, "/tmp/weir-ingest-XXXXXX");
-    if (!mkdtemp(dir))
-        return -1;
-    snprintf(path, sizeof path, "%s/telemetry.db", dir);
-    return 0;
+    return engine_begin_sqlite(&at);
 }
 
-static int teardown(void **state)
+static int postgres(void **state)
 {
-    const char *const ends[] = {"", "-wal", "-shm"};
-    char file[128];
-
     (void)state;
-    for (size_t i = 0; i < 3; i++) {
-        snprintf(file, sizeof file, "%s%s", path, ends[i]);
-        (void)unlink(file);
-    }
-    return rmdir(dir);
+    return engine_begin_postgres(&at);
+}
+
+static int end(void **state)
+{
+    (void)state;
+    return engine_end(&at);
 }
 
 /* ---- records ---- */
@@ -143,7 +137,7 @@ static void send_range(struct weir_ingest *g, const char *incarnation, uint64_t 
 
 static struct weir_ingest *start(void)
 {
-    const struct weir_ingest_options o = {.path = path};
+    const struct weir_ingest_options o = {.path = at.dsn};
     struct weir_ingest *g = NULL;
 
     assert_int_equal(weir_ingest_start(&o, &g), WEIR_OK);
@@ -156,7 +150,7 @@ static int64_t number(const char *sql)
     struct weir_stmt *st;
     int64_t v;
 
-    assert_int_equal(weir_store_open(path, WEIR_STORE_READ_ONLY, &s), WEIR_OK);
+    assert_int_equal(weir_store_open(at.dsn, WEIR_STORE_READ_ONLY, &s), WEIR_OK);
     assert_int_equal(weir_store_stmt(s, sql, &st), WEIR_OK);
     assert_int_equal(weir_stmt_step(st), 1);
     v = weir_stmt_i64(st, 0);
@@ -167,15 +161,18 @@ static int64_t number(const char *sql)
 /* Every level sums up to what records 1..last say, of `incarnations` starts. */
 static void check_sums(uint64_t last, int64_t incarnations)
 {
-    static const char *const calls[] = {"SELECT SUM(calls) FROM rollups WHERE level = 0",
-                                        "SELECT SUM(calls) FROM rollups WHERE level = 1",
-                                        "SELECT SUM(calls) FROM rollups WHERE level = 2"};
-    static const char *const cost[] = {"SELECT SUM(cost) FROM rollups WHERE level = 0",
-                                       "SELECT SUM(cost) FROM rollups WHERE level = 1",
-                                       "SELECT SUM(cost) FROM rollups WHERE level = 2"};
-    static const char *const input[] = {"SELECT SUM(input) FROM rollups WHERE level = 0",
-                                        "SELECT SUM(input) FROM rollups WHERE level = 1",
-                                        "SELECT SUM(input) FROM rollups WHERE level = 2"};
+    static const char *const calls[] = {
+        "SELECT CAST(SUM(calls) AS {int}) FROM rollups WHERE level = 0",
+        "SELECT CAST(SUM(calls) AS {int}) FROM rollups WHERE level = 1",
+        "SELECT CAST(SUM(calls) AS {int}) FROM rollups WHERE level = 2"};
+    static const char *const cost[] = {
+        "SELECT CAST(SUM(cost) AS {int}) FROM rollups WHERE level = 0",
+        "SELECT CAST(SUM(cost) AS {int}) FROM rollups WHERE level = 1",
+        "SELECT CAST(SUM(cost) AS {int}) FROM rollups WHERE level = 2"};
+    static const char *const input[] = {
+        "SELECT CAST(SUM(input) AS {int}) FROM rollups WHERE level = 0",
+        "SELECT CAST(SUM(input) AS {int}) FROM rollups WHERE level = 1",
+        "SELECT CAST(SUM(input) AS {int}) FROM rollups WHERE level = 2"};
     int64_t n = (int64_t)last, sum = n * (n + 1) / 2 * incarnations;
 
     assert_int_equal(number("SELECT COUNT(*) FROM calls"), n * incarnations);
@@ -224,7 +221,7 @@ static void a_restart_still_knows_what_was_taken(void **state)
 static void a_crash_before_the_commit_leaves_nothing_and_a_replay_everything(void **state)
 {
     static struct batch b;
-    struct weir_ingest_options o = {.path = path, .max_groups = 100};
+    struct weir_ingest_options o = {.path = at.dsn, .max_groups = 100};
     struct weir__writer_counts counts = {0};
     struct weir__writer *w = NULL;
     struct weir_str records[BATCH];
@@ -294,7 +291,7 @@ static void what_can_not_be_read_is_passed_over(void **state)
 static void a_full_queue_is_refused(void **state)
 {
     static struct batch b;
-    const struct weir_ingest_options o = {.path = path, .queue_bytes = 100};
+    const struct weir_ingest_options o = {.path = at.dsn, .queue_bytes = 100};
     struct weir_ingest *g = NULL;
 
     (void)state;
@@ -308,7 +305,7 @@ static void too_many_groups_count_as_other_and_old_rows_go(void **state)
 {
     static struct batch b;
     const int64_t day = 86400000;
-    const struct weir_ingest_options o = {.path = path,
+    const struct weir_ingest_options o = {.path = at.dsn,
                                           .max_groups = 2,
                                           .calls_keep_ms = day,
                                           .calls_keep_rows = 1000,
@@ -333,7 +330,7 @@ static void too_many_groups_count_as_other_and_old_rows_go(void **state)
     assert_false(weir__writer_prune(w, START_MS + 90 * day));
     assert_int_equal(number("SELECT COUNT(*) FROM calls"), 0);
     assert_int_equal(number("SELECT COUNT(*) FROM rollups WHERE level < 2"), 0);
-    assert_int_equal(number("SELECT SUM(calls) FROM rollups"), 40);
+    assert_int_equal(number("SELECT CAST(SUM(calls) AS {int}) FROM rollups"), 40);
     weir__writer_close(w);
 }
 
@@ -346,7 +343,7 @@ static struct weir_query *filled(void)
 
     send_range(g, "inc-a", 1, 6);
     weir_ingest_stop(g);
-    assert_int_equal(weir_query_open(path, &q), WEIR_OK);
+    assert_int_equal(weir_query_open(at.dsn, &q), WEIR_OK);
     return q;
 }
 
@@ -436,21 +433,25 @@ static void calls_are_listed_in_pages_and_found_by_id(void **state)
     weir_query_close(q);
 }
 
-#define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define ON(engine, test)                                                                           \
+    {                                                                                              \
+#test " (" #engine ")", test, engine, end, NULL                                            \
+    }
+#define BOTH(test) ON(sqlite, test), ON(postgres, test)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(replays_and_reorders_count_once),
-        T(a_restart_still_knows_what_was_taken),
-        T(a_crash_before_the_commit_leaves_nothing_and_a_replay_everything),
-        T(another_proxy_can_not_use_an_incarnation),
-        T(what_can_not_be_read_is_passed_over),
-        T(a_full_queue_is_refused),
-        T(too_many_groups_count_as_other_and_old_rows_go),
-        T(spend_is_grouped_and_adds_up),
-        T(calls_are_listed_in_pages_and_found_by_id),
+        BOTH(replays_and_reorders_count_once),
+        BOTH(a_restart_still_knows_what_was_taken),
+        BOTH(a_crash_before_the_commit_leaves_nothing_and_a_replay_everything),
+        BOTH(another_proxy_can_not_use_an_incarnation),
+        BOTH(what_can_not_be_read_is_passed_over),
+        BOTH(a_full_queue_is_refused),
+        BOTH(too_many_groups_count_as_other_and_old_rows_go),
+        BOTH(spend_is_grouped_and_adds_up),
+        BOTH(calls_are_listed_in_pages_and_found_by_id),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, engines_stop);
 }

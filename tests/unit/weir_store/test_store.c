@@ -109,6 +109,40 @@ static void quoted_text_in_a_statement_is_left_alone(void **state)
     weir_store_close(s);
 }
 
+static bool matches(struct weir_store *s, const char *with_stars)
+{
+    struct weir_stmt *st;
+    char pattern[64];
+    int64_t n;
+
+    assert_int_equal(weir_store_pattern(s, weir_str_of(with_stars), pattern, sizeof pattern),
+                     WEIR_OK);
+    assert_int_equal(weir_store_stmt(s, "SELECT count(*) FROM t WHERE b {like} ?1", &st), WEIR_OK);
+    weir_stmt_bind_str(st, 1, weir_str_of(pattern));
+    assert_int_equal(weir_stmt_run_i64(st, &n), WEIR_OK);
+    return n == 1;
+}
+
+static void in_a_pattern_only_the_star_is_special(void **state)
+{
+    struct weir_store *s = opened(0);
+    char small[4];
+
+    (void)state;
+    assert_int_equal(insert(s, 1, "a%b_c[d]e?f\\g"), WEIR_OK);
+    assert_true(matches(s, "a%b_c[d]e?f\\g"));
+    assert_true(matches(s, "a*g"));
+    assert_true(matches(s, "*[d]e?f\\*"));
+    assert_true(matches(s, "*"));
+    assert_false(matches(s, "A*")); /* case counts */
+    assert_false(matches(s, "a_b*"));
+    assert_false(matches(s, "a%g"));
+    assert_false(matches(s, "a%b_c[d]e?f\\?"));
+    assert_false(matches(s, "a"));
+    assert_int_equal(weir_store_pattern(s, WEIR_STR("abcd"), small, sizeof small), WEIR_EINVAL);
+    weir_store_close(s);
+}
+
 static void a_key_is_told_and_never_used_again(void **state)
 {
     struct weir_store *s = opened(0);
@@ -329,6 +363,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         BOTH(rows_come_back_as_they_were),
         BOTH(quoted_text_in_a_statement_is_left_alone),
+        BOTH(in_a_pattern_only_the_star_is_special),
         BOTH(a_key_is_told_and_never_used_again),
         BOTH(a_rolled_back_transaction_leaves_nothing),
         BOTH(a_failed_statement_does_not_harm_what_comes_after),
