@@ -13,7 +13,9 @@ static struct weir_jw begin(struct weir_canon_writer *w, const char *type)
 {
     struct weir_jw j = {.b = w->out};
 
-    weir_buf_addf(w->out, "event: %s\ndata: ", type);
+    weir_buf_addz(w->out, "event: ");
+    weir_buf_addz(w->out, type);
+    weir_buf_addz(w->out, "\ndata: ");
     weir_jw_object(&j, NULL);
     weir_jw_z(&j, "type", type);
     return j;

@@ -53,7 +53,8 @@ start() {
   launch weir-proxy "$SUBJECT_CORE" "$bin/weir-proxy" --state "$SUBJECT_DIR/proxy" --control "unix:$SUBJECT_DIR/control.sock" \
     --listen "127.0.0.1:$listen" --admin "$admin" --node bench --log-level warn --drain-ms 0 $proxy_flags
   wait_http weir-proxy "http://$admin/readyz"
-  printf 'port=%s\nkey=%s\npids="%s"\nother_pids="%s"\n' "$listen" "$key" "$(pid_of weir-proxy)" "$(pid_of weir-control)"
+  printf 'port=%s\nkey=%s\npath=%s\npids="%s"\nother_pids="%s"\n' "$listen" "$key" "${client_path:-/v1/chat/completions}" \
+    "$(pid_of weir-proxy)" "$(pid_of weir-control)"
 }
 
 stop() { end weir-proxy weir-control; }
