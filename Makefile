@@ -34,8 +34,10 @@ bench soak: build
 
 nightly: build
 	@deploy/setup/bootstrap.sh test
+	@deploy/setup/bootstrap.sh bench
 	@WEIR_NIGHTLY=1 tests/run.sh lint unit sanitize fuzz integration browser harness tsan coverage
 	@tests/soak/run.sh
+	@tests/bench/run.sh
 
 format:
 	@git ls-files '*.c' '*.h' | xargs clang-format -i

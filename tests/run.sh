@@ -80,7 +80,7 @@ fuzz_one() { # program seconds
 export -f fuzz_one
 
 fuzz() {
-  local seconds=${WEIR_FUZZ_SECONDS:-$([ -n "${WEIR_NIGHTLY:-}" ] && echo 60 || echo 5)} bad=0 good=0 target name
+  local seconds=${WEIR_FUZZ_SECONDS:-$([ -n "${WEIR_NIGHTLY:-}" ] && echo 300 || echo 5)} bad=0 good=0 target name
   if ! build fuzz fuzz_targets; then count fuzz 0 1 0; return; fi
   rm -f build/artifacts/fuzz-*.code
   find build/fuzz/fuzz -type f -perm -u+x -print0 | sort -z | xargs -0 -r -n 1 -P 2 bash -c 'fuzz_one "$1" "$0"' "$seconds"
