@@ -447,7 +447,7 @@ void weir_window_bounds(const struct weir_zone *z, enum weir_window_kind kind, i
 {
     static const struct weir_zone utc;
     int64_t now = floor_div(now_ms, 1000), local = now + weir_zone_offset(z, now);
-    int64_t unit = kind == WEIR_WINDOW_MINUTE ? 60 : 3600, start, end;
+    int64_t unit = kind == WEIR_WINDOW_MINUTE ? 60 : 3600, start = now, end = now + 1;
 
     switch (kind) {
     case WEIR_WINDOW_TOTAL:

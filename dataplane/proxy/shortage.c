@@ -27,7 +27,7 @@ static const char *amount(struct weir_exchange *x, enum weir_unit unit, int64_t 
 
 static const char *reset_text(struct weir_exchange *x, int64_t ms)
 {
-    int64_t s = (ms + 999) / 1000;
+    int64_t s = ms / 1000 + (ms % 1000 > 0);
 
     if (ms < 0)
         return "";
