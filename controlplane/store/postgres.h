@@ -31,14 +31,14 @@ PGresult *weir__pg_answer(struct weir__pg *p, int sent);
 int weir__pg_done(struct weir__pg *p, PGresult *r, const char *what);
 
 int weir__pg_prepare(struct weir_store *s, const char *sql, struct weir_stmt **out);
-void weir__pg_finalize(struct weir_stmt *st);
+void weir__pg_finalize(struct weir_stmt *base);
 void weir__pg_clear(struct weir_stmt *st);
 void weir__pg_bind_i64(struct weir_stmt *st, int i, int64_t v);
 void weir__pg_bind_bytes(struct weir_stmt *st, int i, struct weir_str v, bool text);
-int weir__pg_step(struct weir_stmt *st);
-void weir__pg_reset(struct weir_stmt *st);
-int64_t weir__pg_i64(struct weir_stmt *st, int col);
-struct weir_str weir__pg_str(struct weir_stmt *st, int col);
+int weir__pg_step(struct weir_stmt *base);
+void weir__pg_reset(struct weir_stmt *base);
+int64_t weir__pg_i64(struct weir_stmt *base, int col);
+struct weir_str weir__pg_str(struct weir_stmt *base, int col);
 bool weir__pg_is_null(struct weir_stmt *st, int col);
 
 #endif
