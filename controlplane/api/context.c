@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "common/http/percent.h"
 
 struct weir_jw *weir__api_ok(struct weir_api_ctx *c)
 {
@@ -103,40 +104,6 @@ bool weir__api_admit(struct weir_api_ctx *c)
     return c->role >= c->route->role ? true : refuse_role(c);
 }
 
-static int hex_digit(char ch)
-{
-    return ch >= '0' && ch <= '9'   ? ch - '0'
-           : ch >= 'a' && ch <= 'f' ? ch - 'a' + 10
-           : ch >= 'A' && ch <= 'F' ? ch - 'A' + 10
-                                    : -1;
-}
-
-int weir__api_unescape(struct weir_arena *a, struct weir_str s, bool form, struct weir_str *out)
-{
-    char *p = weir_arena_alloc(a, s.n + 1);
-    size_t n = 0;
-
-    for (size_t i = 0; i < s.n; i++) {
-        char ch = s.p[i];
-
-        if (ch == '%') {
-            int hi = i + 2 < s.n ? hex_digit(s.p[i + 1]) : -1;
-            int lo = i + 2 < s.n ? hex_digit(s.p[i + 2]) : -1;
-
-            if (hi < 0 || lo < 0 || (hi == 0 && lo == 0))
-                return WEIR_EINVAL;
-            ch = (char)(hi << 4 | lo);
-            i += 2;
-        } else if (ch == '+' && form) {
-            ch = ' ';
-        }
-        p[n++] = ch;
-    }
-    p[n] = 0;
-    *out = (struct weir_str){p, n};
-    return WEIR_OK;
-}
-
 struct weir_str weir__api_query(struct weir_api_ctx *c, const char *name)
 {
     struct weir_str rest = c->query;
@@ -149,7 +116,7 @@ struct weir_str weir__api_query(struct weir_api_ctx *c, const char *name)
             continue;
         if (!value.p)
             return WEIR_STR("");
-        if (weir__api_unescape(c->arena, value, true, &value) == WEIR_OK)
+        if (weir_percent_decode(c->arena, value, true, &value) == WEIR_OK)
             return value;
     }
     return WEIR_STR_NULL;

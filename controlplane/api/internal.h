@@ -86,10 +86,6 @@ bool weir__api_query_span(struct weir_api_ctx *c, const char *name, int64_t fall
                           int64_t *out);
 bool weir__api_query_true(struct weir_api_ctx *c, const char *name);
 
-/* Percent-decodes ('+' is a space when form). WEIR_EINVAL: a broken escape or a NUL. */
-WEIR_NODISCARD int weir__api_unescape(struct weir_arena *a, struct weir_str s, bool form,
-                                      struct weir_str *out);
-
 /* {"error":{"code","message","fix"}}; replaces whatever was written. */
 void weir__api_error(struct weir_api_ctx *c, unsigned status, const char *code, const char *fix,
                      const char *fmt, ...) WEIR_PRINTF(5, 6);

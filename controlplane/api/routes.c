@@ -1,6 +1,8 @@
 /* routes.c - every endpoint: method, path, role, handler and what the documentation says. */
 #include "controlplane/api/internal.h"
 
+#include "common/http/percent.h"
+
 #define V1 "/api/v1"
 
 /* clang-format off */
@@ -113,7 +115,7 @@ static bool fits(const char *pattern, struct weir_str path, struct weir_str *par
 static int set_params(struct weir_api_ctx *c, const struct weir_str *params)
 {
     for (size_t i = 0; i < WEIR_API_MAX_PARAMS; i++)
-        if (params[i].p && weir__api_unescape(c->arena, params[i], false, &c->params[i]))
+        if (params[i].p && weir_percent_decode(c->arena, params[i], false, &c->params[i]))
             return WEIR_ENOTFOUND;
     return WEIR_OK;
 }

@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "common/http/percent.h"
 #include "http/client.h"
 
 enum { MAX_ANSWER_BYTES = 64 << 20, TIMEOUT_MS = 30000 };
@@ -331,17 +332,5 @@ bool weir__cli_reachable(struct weir_cli *cli, yyjson_doc **out_version)
 
 const char *weir__cli_escape(struct weir_cli *cli, const char *s)
 {
-    static const char plain[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
-    char *out = weir_arena_alloc(cli->arena, 3 * strlen(s) + 1);
-    size_t n = 0;
-
-    for (; *s; s++) {
-        if (strchr(plain, *s))
-            out[n++] = *s;
-        else
-            n += (size_t)snprintf(out + n, 4, "%%%02X", (unsigned char)*s);
-    }
-    out[n] = 0;
-    return out;
+    return weir_percent_encode(cli->arena, weir_str_of(s)).p;
 }

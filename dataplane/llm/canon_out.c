@@ -16,6 +16,12 @@ static void quote_ends(struct weir_jw *w)
     weir_buf_add(w->b, "\"", 1);
 }
 
+void weir_canon_out_limit_here(struct weir_canon_out *o)
+{
+    o->limit_at = o->w.b->n;
+    o->limit_comma = o->w.comma;
+}
+
 void weir_canon_put(struct weir_jw *w, const char *key, struct weir_str escaped)
 {
     if (!escaped.p)

@@ -11,7 +11,13 @@ struct weir_canon_out {
     struct weir_arena *arena;
     struct weir_canon_call *call;
     const struct weir_llm_call *given; /* what weir_llm_decode() read of the same body */
+    size_t limit_at;                   /* see weir_canon_out_limit_here(); 0: before all else */
+    bool limit_comma;
 };
+
+/* The limit of output belongs at the end of the object that is open: it differs between targets and
+ * is put in by weir_llm_translated(). */
+void weir_canon_out_limit_here(struct weir_canon_out *o);
 
 /* A member from an escaped string; absent: not written. */
 void weir_canon_put(struct weir_jw *w, const char *key, struct weir_str escaped);

@@ -48,9 +48,11 @@ static void plan_usage(const struct weir_llm_call *c, struct plan *p)
         add(p, c->object_at + 1, 0, WEIR_STR("\"stream_options\":{\"include_usage\":true},"));
 }
 
-static void plan_limit(const struct weir_llm_call *c, const char *field, int64_t max,
-                       struct weir_arena *a, struct plan *p)
+static void plan_limit(const struct weir_llm_call *c, bool older, int64_t max, struct weir_arena *a,
+                       struct plan *p)
 {
+    const struct weir_llm_ops *ops = weir_llm_ops(c->dialect);
+    const char *field = older ? ops->older_max_field : ops->max_field;
     struct weir_str number;
 
     if (c->max_output_tokens >= 0 && c->max_output_tokens <= max)
@@ -62,8 +64,17 @@ static void plan_limit(const struct weir_llm_call *c, const char *field, int64_t
                 add(p, c->max_at[i].at, c->max_at[i].n, number);
         return;
     }
-    add(p, c->object_at + 1, 0,
-        weir_str_of(weir_arena_printf(a, "\"%s\":%.*s,", field, WEIR_STR_ARG(number))));
+    if (c->limit_object_at)
+        add(p, c->limit_object_at + 1, 0,
+            weir_str_of(weir_arena_printf(a, "\"%s\":%.*s%s", field, WEIR_STR_ARG(number),
+                                          c->limit_object_empty ? "" : ",")));
+    else if (ops->limit_object)
+        add(p, c->object_at + 1, 0,
+            weir_str_of(weir_arena_printf(a, "\"%s\":{\"%s\":%.*s},", ops->limit_object, field,
+                                          WEIR_STR_ARG(number))));
+    else
+        add(p, c->object_at + 1, 0,
+            weir_str_of(weir_arena_printf(a, "\"%s\":%.*s,", field, WEIR_STR_ARG(number))));
 }
 
 static void piece(struct weir_llm_pieces *out, const char *p, size_t n)
@@ -82,13 +93,12 @@ void weir_llm_edit(const struct weir_llm_call *call, struct weir_str body,
     struct plan p = {.n = 0};
     size_t at = 0;
 
-    if (edits->model.p && !weir_str_eq(edits->model, call->model))
+    if (edits->model.p && call->model_at.n && !weir_str_eq(edits->model, call->model))
         add(&p, call->model_at.at, call->model_at.n, quoted(a, edits->model));
     if (edits->ask_usage && call->stream && !call->asks_usage && ops->usage_on_request)
         plan_usage(call, &p);
     if (edits->max_output_tokens > 0)
-        plan_limit(call, edits->older_limit ? ops->older_max_field : ops->max_field,
-                   edits->max_output_tokens, a, &p);
+        plan_limit(call, edits->older_limit, edits->max_output_tokens, a, &p);
     out->count = 0;
     out->bytes = 0;
     for (size_t i = 0; i < p.n; i++) {

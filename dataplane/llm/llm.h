@@ -23,6 +23,23 @@ enum weir_dialect {
     WEIR_DIALECT_COUNT,
 };
 
+/* What a path asks for. */
+enum weir_operation {
+    WEIR_OP_UNKNOWN,
+    WEIR_OP_GENERATE,     /* a model call */
+    WEIR_OP_COUNT_TOKENS, /* passed through, never billed */
+    WEIR_OP_MODELS,       /* answered here */
+    WEIR_OP_HELLO,        /* a harness asks whether anybody is there */
+};
+
+/* Where a call is sent: a client's path, or a provider's (endpoint.h). */
+struct weir_llm_endpoint {
+    enum weir_dialect dialect;
+    enum weir_operation operation;
+    struct weir_str model; /* in the path; absent: the body names it */
+    bool stream;           /* the path asks for a stream */
+};
+
 const char *weir_dialect_name(enum weir_dialect d); /* "openai", "anthropic"; never NULL */
 
 /* Tokens. -1: the provider did not say; 0 is an answer. Every dialect is brought to the same sense:
@@ -61,16 +78,20 @@ struct weir_llm_call {
     struct weir_str user;    /* metadata.user_id, safety_identifier or user; absent: not given */
     struct weir_str session; /* prompt_cache_key, or the session id inside metadata.user_id */
     struct weir_llm_span model_at, max_at[2], stream_options_at, include_usage_at;
-    size_t object_at; /* of the body's opening brace */
+    size_t object_at;       /* of the body's opening brace */
+    size_t limit_object_at; /* of the brace of the object that holds the limit, when it isn't the
+                             * body itself; 0: there is none */
+    bool limit_object_empty;
     bool stream_options_object, stream_options_empty;
 };
 
 /* Checks the whole body (UTF-8, grammar, 256 levels) and reads it. A key that has a meaning here
  * may occur once only, however it is escaped: two readers of a body must not see two models.
  * Unknown fields, roles and types are let through. WEIR_EINVAL: *err (400) says what is wrong and
- * where. */
-WEIR_NODISCARD int weir_llm_decode(enum weir_dialect d, struct weir_str body, struct weir_arena *a,
-                                   struct weir_llm_call *out, struct weir_err *err);
+ * where. What the path says (at->model, at->stream) the body need not. */
+WEIR_NODISCARD int weir_llm_decode(const struct weir_llm_endpoint *at, struct weir_str body,
+                                   struct weir_arena *a, struct weir_llm_call *out,
+                                   struct weir_err *err);
 
 struct weir_llm_edits {
     struct weir_str model;     /* absent: as it is */

@@ -120,6 +120,8 @@ struct weir_llm_ops {
     const struct weir_llm_field *fields;
     size_t field_count;
     const char *max_field, *older_max_field; /* the names under which a limit is added */
+    const char *limit_object;                /* which holds it; NULL: the body itself does */
+    bool model_in_path, stream_in_path;      /* of a request; the body doesn't tell them */
     bool needs_limit;                        /* a limit must be told */
     bool usage_on_request;                   /* streams tell usage only when asked */
     bool (*event)(struct weir_llm_tap *t, const struct weir_sse_event *e); /* false: keep it back */

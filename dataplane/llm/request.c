@@ -269,15 +269,19 @@ static int refuse(const struct weir_llm_decoder *d, const char *what, size_t at,
     return WEIR_EINVAL;
 }
 
-int weir_llm_decode(enum weir_dialect dialect, struct weir_str body, struct weir_arena *a,
+int weir_llm_decode(const struct weir_llm_endpoint *at, struct weir_str body, struct weir_arena *a,
                     struct weir_llm_call *out, struct weir_err *err)
 {
-    const struct weir_llm_ops *ops = weir_llm_ops(dialect);
+    const struct weir_llm_ops *ops = weir_llm_ops(at->dialect);
     struct weir_llm_decoder d = {.body = body, .arena = a, .call = out};
     struct weir_str key;
 
     WEIR_ASSERT(ops);
-    *out = (struct weir_llm_call){.dialect = dialect, .max_output_tokens = -1, .n = 1};
+    *out = (struct weir_llm_call){.dialect = at->dialect,
+                                  .model = at->model,
+                                  .stream = at->stream,
+                                  .max_output_tokens = -1,
+                                  .n = 1};
     weir_json_init(&d.j, body);
     out->object_at = (size_t)(d.j.p - d.j.begin);
     if (!weir_json_enter(&d.j, WEIR_JSON_OBJECT)) {

@@ -61,9 +61,12 @@ int weir_llm_translate(const struct weir_llm_call *call, struct weir_str body, e
     if (rc)
         return rc;
     c->stream = call->stream;
-    o.w = (struct weir_jw){.b = &out->rest, .comma = true}; /* it stands behind the model */
+    /* It stands behind the model, where the body names one. */
+    o.w = (struct weir_jw){.b = &out->rest, .comma = !weir_llm_ops(to)->model_in_path};
     weir_llm_ops(to)->write_call(&o);
     weir_buf_addz(&out->rest, "}");
+    out->limit_at = o.limit_at;
+    out->limit_comma = o.limit_comma;
     if (strict && c->loses)
         return refuse(c, to, a, err);
     out->dropped = name_losses(c, a);
@@ -76,21 +79,34 @@ int weir_llm_translate(const struct weir_llm_call *call, struct weir_str body, e
     return WEIR_EINVAL;
 }
 
+static void add_piece(struct weir_llm_pieces *out, struct weir_str s)
+{
+    if (s.n)
+        out->piece[out->count++] = s;
+    out->bytes += s.n;
+}
+
 void weir_llm_translated(const struct weir_llm_translation *t, struct weir_str model, int64_t max,
                          bool older_limit, struct weir_arena *a, struct weir_llm_pieces *out)
 {
     const struct weir_llm_ops *ops = weir_llm_ops(t->to);
-    const char *limit = older_limit ? ops->older_max_field : ops->max_field;
-    struct weir_str head;
-    struct weir_buf b;
+    struct weir_str rest = weir_buf_str(&t->rest), limit = WEIR_STR_NULL;
+    struct weir_buf head;
 
-    weir_buf_init(&b, ROOM);
-    weir_buf_addz(&b, "{\"model\":");
-    weir_buf_add_json(&b, model);
+    *out = (struct weir_llm_pieces){.count = 0};
     if (max > 0)
-        weir_buf_addf(&b, ",\"%s\":%lld", limit, (long long)max);
-    head = weir_arena_copy(a, weir_buf_str(&b));
-    weir_buf_fini(&b);
-    *out = (struct weir_llm_pieces){
-        .piece = {head, weir_buf_str(&t->rest)}, .count = 2, .bytes = head.n + t->rest.n};
+        limit = weir_str_of(
+            weir_arena_printf(a, "%s\"%s\":%lld", !t->limit_at || t->limit_comma ? "," : "",
+                              older_limit ? ops->older_max_field : ops->max_field, (long long)max));
+    weir_buf_init(&head, ROOM);
+    weir_buf_addz(&head, "{");
+    if (!ops->model_in_path) {
+        weir_buf_addz(&head, "\"model\":");
+        weir_buf_add_json(&head, model);
+    }
+    add_piece(out, weir_arena_copy(a, weir_buf_str(&head)));
+    weir_buf_fini(&head);
+    add_piece(out, (struct weir_str){rest.p, t->limit_at});
+    add_piece(out, limit);
+    add_piece(out, (struct weir_str){rest.p + t->limit_at, rest.n - t->limit_at});
 }

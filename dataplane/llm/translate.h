@@ -10,6 +10,8 @@ struct weir_llm_translation {
     enum weir_dialect to;
     bool needs_limit; /* a limit of output must be told */
     struct weir_buf rest;
+    size_t limit_at; /* in `rest`, where the limit goes; 0: before it */
+    bool limit_comma;
     struct weir_str dropped; /* what the target cannot express, as "a, b"; absent: nothing */
 };
 

@@ -59,7 +59,7 @@ enum weir_verdict weir_answer_error(struct weir_exchange *x, const struct weir_e
         h[n++] = header("x-should-retry", "false");
     n += weir_answer_headers(x, false, h + n);
     weir_buf_init(&body, MAX_ERROR_BYTES);
-    weir_llm_error_body(x->dialect, err, weir_str_of(x->id), &body);
+    weir_llm_error_body(x->endpoint.dialect, err, weir_str_of(x->id), &body);
     x->response_bytes = body.n;
     weir_http_respond(x->req, (unsigned)x->status, h, n, weir_buf_str(&body));
     weir_buf_fini(&body);
@@ -101,7 +101,7 @@ static void list_route(struct weir_exchange *x, struct model_list *l,
         for (size_t t = 0; t < r->groups[g].target_count; t++) {
             const struct weir_policy_provider *p = r->groups[g].targets[t].provider;
 
-            if (!p->echo && p->dialect != x->dialect &&
+            if (!p->echo && p->dialect != x->endpoint.dialect &&
                 (p->passthrough || r->translation == WEIR__V1__TRANSLATION__none))
                 continue;
             for (size_t i = 0; i < r->spec->n_models; i++)
@@ -112,22 +112,11 @@ static void list_route(struct weir_exchange *x, struct model_list *l,
     }
 }
 
-/* GET /v1/models/ID: that one model. */
-static struct weir_str wanted_model(const struct weir_exchange *x)
-{
-    struct weir_str path = weir_http_req_path(x->req);
-    const char *at = path.n ? memmem(path.p, path.n, "/models/", 8) : NULL;
-
-    if (!at)
-        return WEIR_STR_NULL;
-    return (struct weir_str){at + 8, (size_t)(path.p + path.n - at - 8)};
-}
-
 enum weir_verdict weir_answer_models(struct weir_exchange *x)
 {
     struct model_list *l = weir_arena_alloc(x->arena, sizeof *l);
     struct weir_http_header h[WEIR_ANSWER_HEADERS + 1] = {json_type};
-    struct weir_str wanted = wanted_model(x);
+    struct weir_str wanted = x->endpoint.model; /* absent: all of them */
     const struct weir_policy_route *r;
     struct weir_buf body;
     size_t first = 0, n;
@@ -145,9 +134,10 @@ enum weir_verdict weir_answer_models(struct weir_exchange *x)
                                   .detail = "No route that this key may use names this model."});
     weir_buf_init(&body, MAX_MODELS_BYTES);
     if (wanted.p)
-        weir_llm_model_body(x->dialect, &l->items[first], x->started_wall_ms / 1000, &body);
+        weir_llm_model_body(x->endpoint.dialect, &l->items[first], x->started_wall_ms / 1000,
+                            &body);
     else
-        weir_llm_models_body(x->dialect, l->items, l->n, x->started_wall_ms / 1000, &body);
+        weir_llm_models_body(x->endpoint.dialect, l->items, l->n, x->started_wall_ms / 1000, &body);
     x->status = 200;
     x->response_bytes = body.n;
     n = 1 + weir_answer_headers(x, false, h + 1);
@@ -169,7 +159,7 @@ void weir_answer_protocol_error(struct weir_http_req *req, unsigned status, cons
         x->error_code = code;
         x->error_detail = detail;
     }
-    weir_llm_error_body(x                                  ? x->dialect
+    weir_llm_error_body(x                                  ? x->endpoint.dialect
                         : req && weir_http_req_path(req).n ? weir_dialect_of_request(req)
                                                            : WEIR_DIALECT_NONE,
                         &err, x ? weir_str_of(x->id) : WEIR_STR_NULL, body);

@@ -34,7 +34,7 @@ static bool read_usage(const struct weir_exchange *x, const struct weir_attempt 
                        struct weir_llm_usage *out)
 {
     *out = (struct weir_llm_usage){0};
-    if (x->operation != WEIR_OP_GENERATE || a->status >= 300)
+    if (x->endpoint.operation != WEIR_OP_GENERATE || a->status >= 300)
         return false;
     if (x->tap) {
         const struct weir_llm_seen *seen = weir_llm_tap_seen(x->tap);

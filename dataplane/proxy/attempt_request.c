@@ -1,5 +1,6 @@
 /* attempt_request.c - the request that goes to a provider: the caller's, less what is ours or
  * belongs to its connection, with the provider's own credential and the edits of this target. */
+#include "dataplane/llm/endpoint.h"
 #include "dataplane/proxy/attempt.h"
 #include "dataplane/proxy/worker.h"
 
@@ -158,28 +159,20 @@ static void build_headers(struct weir_exchange *x, const struct weir_policy_prov
     out->header_count = n;
 }
 
-/* A base URL may or may not end in the version: both are customary. */
-static struct weir_str build_path(const struct weir_exchange *x,
-                                  const struct weir_policy_provider *p)
+static struct weir_str build_path(const struct weir_exchange *x, const struct weir_candidate *c)
 {
-    struct weir_str query =
-        weir_exchange_is_translated(x) ? WEIR_STR_NULL : weir_http_req_query(x->req);
-    const char *path = (p->echo ? x->dialect : p->dialect) == WEIR_DIALECT_OPENAI_CHAT
-                           ? "/v1/chat/completions"
-                       : x->operation == WEIR_OP_COUNT_TOKENS ? "/v1/messages/count_tokens"
-                                                              : "/v1/messages";
-    char *to, *at;
+    const struct weir_policy_provider *p = c->provider;
+    struct weir_llm_endpoint to = {.dialect = p->echo ? x->endpoint.dialect : p->dialect,
+                                   .operation = x->endpoint.operation,
+                                   .model = c->model,
+                                   .stream = x->call.stream};
+    struct weir_str query = weir_http_req_query(x->req);
+    struct weir_str path = weir_llm_endpoint_path(&to, p->base_path, x->arena);
 
-    if (weir_str_ends(p->base_path, WEIR_STR("/v1")))
-        path += 3;
-    to = at = weir_arena_alloc(x->arena, p->base_path.n + strlen(path) + 1 + query.n);
-    at = put(at, p->base_path);
-    at = put(at, weir_str_of(path));
-    if (query.n) {
-        *at++ = '?';
-        at = put(at, query);
-    }
-    return (struct weir_str){to, (size_t)(at - to)};
+    if (weir_exchange_is_translated(x) || !query.n)
+        return path;
+    return weir_str_of(
+        weir_arena_printf(x->arena, "%.*s?%.*s", WEIR_STR_ARG(path), WEIR_STR_ARG(query)));
 }
 
 static int64_t limit_of(int64_t of_route, int64_t of_provider)
@@ -195,7 +188,7 @@ bool weir_attempt_limits(const struct weir_exchange *x)
 static void write_body(struct weir_exchange *x, const struct weir_candidate *c,
                        struct weir_llm_pieces *out)
 {
-    struct weir_llm_edits edits = {.ask_usage = x->operation == WEIR_OP_GENERATE};
+    struct weir_llm_edits edits = {.ask_usage = x->endpoint.operation == WEIR_OP_GENERATE};
     bool told = x->call.max_output_tokens >= 0 || weir_attempt_limits(x);
 
     if (weir_exchange_is_translated(x)) {
@@ -223,7 +216,7 @@ void weir_attempt_request(struct weir_exchange *x, const struct weir_candidate *
     write_body(x, c, pieces);
     *out = (struct weir_http_call_spec){
         .method = WEIR_STR("POST"),
-        .path = build_path(x, c->provider),
+        .path = build_path(x, c),
         .body = pieces->piece,
         .body_count = pieces->count,
         .has_body = true,

@@ -68,7 +68,7 @@ void weir_exchange_on_abort(struct weir_http_req *req, int rc)
 bool weir_exchange_is_translated(const struct weir_exchange *x)
 {
     return x->candidate && !x->candidate->provider->echo &&
-           x->candidate->provider->dialect != x->dialect;
+           x->candidate->provider->dialect != x->endpoint.dialect;
 }
 
 void weir_exchange_drop_body(struct weir_exchange *x)

@@ -19,15 +19,6 @@
 
 struct weir_worker;
 
-/* What a path asks for. */
-enum weir_operation {
-    WEIR_OP_UNKNOWN,
-    WEIR_OP_GENERATE,     /* a model call in the client's dialect */
-    WEIR_OP_COUNT_TOKENS, /* passed through, never billed */
-    WEIR_OP_MODELS,       /* answered here */
-    WEIR_OP_HELLO,        /* a harness asks whether anybody is there */
-};
-
 /* Bounds of one call, so that a policy can't make it unbounded. */
 enum {
     WEIR_MAX_CANDIDATES = 64,
@@ -79,9 +70,8 @@ struct weir_exchange {
     char id[40]; /* "req_" and hex */
 
     /* identify */
-    const struct weir_policy *policy; /* a reference, dropped by record; NULL: none yet */
-    enum weir_dialect dialect;
-    enum weir_operation operation;
+    const struct weir_policy *policy;  /* a reference, dropped by record; NULL: none yet */
+    struct weir_llm_endpoint endpoint; /* the client's */
     const struct weir_policy_key *key;
     const struct weir_policy_agent *agent;
     struct weir_str credential; /* what the caller presented, for pass-through; never recorded */

@@ -5,7 +5,7 @@ enum weir_verdict weir_stage_decode(struct weir_exchange *x)
 {
     struct weir_err err = {0};
 
-    if (weir_llm_decode(x->dialect, x->body, x->arena, &x->call, &err))
+    if (weir_llm_decode(&x->endpoint, x->body, x->arena, &x->call, &err))
         return weir_answer_error(x, &err);
     x->call.model = weir_arena_copy(x->arena, x->call.model);
     x->model = x->call.model;

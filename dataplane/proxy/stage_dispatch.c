@@ -222,7 +222,7 @@ static void on_head(void *arg, const struct weir_http_call_head *head)
                             false);
         return;
     }
-    if (x->operation == WEIR_OP_GENERATE && head->status < 300 && is_encoded(head)) {
+    if (x->endpoint.operation == WEIR_OP_GENERATE && head->status < 300 && is_encoded(head)) {
         /* Nobody asked for it (see attempt_request.c), and what can't be read can't be counted. */
         weir_attempt_failed(x, "encoded", "it compressed its answer, unasked", true);
         return;

@@ -2,87 +2,33 @@
  *
  * Runs before the body is read, so that nobody without a key can make the proxy take one. */
 #include "base/clock.h"
+#include "dataplane/llm/endpoint.h"
 #include "dataplane/proxy/answer.h"
 #include "dataplane/proxy/exchange.h"
 #include "dataplane/proxy/worker.h"
 
-struct path_row {
-    const char *path;
-    enum weir_http_method method;
-    enum weir_operation operation;
-    enum weir_dialect dialect;
-};
-
-/* Below /openai and /anthropic too, for clients that append their own path; some of those leave the
- * version out. */
-static const struct path_row paths[] = {
-    {"/v1/chat/completions", WEIR_HTTP_POST, WEIR_OP_GENERATE, WEIR_DIALECT_OPENAI_CHAT},
-    {"/chat/completions", WEIR_HTTP_POST, WEIR_OP_GENERATE, WEIR_DIALECT_OPENAI_CHAT},
-    {"/v1/messages", WEIR_HTTP_POST, WEIR_OP_GENERATE, WEIR_DIALECT_ANTHROPIC_MESSAGES},
-    {"/v1/messages/count_tokens", WEIR_HTTP_POST, WEIR_OP_COUNT_TOKENS,
-     WEIR_DIALECT_ANTHROPIC_MESSAGES},
-    {"/v1/models", WEIR_HTTP_GET, WEIR_OP_MODELS, WEIR_DIALECT_OPENAI_CHAT},
-    {"/models", WEIR_HTTP_GET, WEIR_OP_MODELS, WEIR_DIALECT_OPENAI_CHAT},
-};
-
-static struct weir_str strip_prefix(struct weir_str path, enum weir_dialect *dialect)
-{
-    static const struct {
-        struct weir_str prefix;
-        enum weir_dialect dialect;
-    } prefixes[] = {{{"/openai", 7}, WEIR_DIALECT_OPENAI_CHAT},
-                    {{"/anthropic", 10}, WEIR_DIALECT_ANTHROPIC_MESSAGES}};
-
-    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
-        struct weir_str p = prefixes[i].prefix;
-
-        if (weir_str_starts(path, p) && path.n > p.n && path.p[p.n] == '/') {
-            *dialect = prefixes[i].dialect;
-            return (struct weir_str){path.p + p.n, path.n - p.n};
-        }
-    }
-    return path;
-}
-
 enum weir_dialect weir_dialect_of_request(const struct weir_http_req *req)
 {
-    enum weir_dialect dialect = WEIR_DIALECT_OPENAI_CHAT;
-    struct weir_str path = strip_prefix(weir_http_req_path(req), &dialect);
-
-    if (weir_http_req_header(req, WEIR_STR("anthropic-version")).p ||
-        weir_str_starts(path, WEIR_STR("/v1/messages")))
-        return WEIR_DIALECT_ANTHROPIC_MESSAGES;
-    return dialect;
+    return weir_http_req_header(req, WEIR_STR("anthropic-version")).p
+               ? WEIR_DIALECT_ANTHROPIC_MESSAGES
+               : weir_llm_endpoint_dialect(weir_http_req_path(req));
 }
 
 /* WEIR_ENOTFOUND: no such path; WEIR_EINVAL: the path has another method. */
 static int classify(struct weir_exchange *x)
 {
     enum weir_http_method method = weir_http_req_method(x->req);
-    enum weir_dialect ignored;
-    struct weir_str path = strip_prefix(weir_http_req_path(x->req), &ignored);
+    struct weir_llm_endpoint *e = &x->endpoint;
+    int rc = weir_llm_endpoint_find(method, weir_http_req_path(x->req), x->arena, e);
 
-    x->dialect = weir_dialect_of_request(x->req);
+    if (rc || e->operation == WEIR_OP_MODELS)
+        e->dialect = weir_dialect_of_request(x->req);
     if (method == WEIR_HTTP_HEAD) {
         /* Harnesses ask so whether anybody is there: neither a call nor an attack. */
-        x->operation = WEIR_OP_HELLO;
+        e->operation = WEIR_OP_HELLO;
         return WEIR_OK;
     }
-    if (method == WEIR_HTTP_GET && weir_str_starts(path, WEIR_STR("/v1/models/"))) {
-        x->operation = WEIR_OP_MODELS;
-        return WEIR_OK;
-    }
-    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
-        if (!weir_str_is(path, paths[i].path))
-            continue;
-        if (paths[i].method != method)
-            return WEIR_EINVAL;
-        x->operation = paths[i].operation;
-        if (x->operation != WEIR_OP_MODELS)
-            x->dialect = paths[i].dialect;
-        return WEIR_OK;
-    }
-    return WEIR_ENOTFOUND;
+    return rc;
 }
 
 static struct weir_str presented_key(const struct weir_http_req *req)
@@ -168,7 +114,7 @@ enum weir_verdict weir_stage_identify(struct weir_exchange *x)
                                   .http_status = 426,
                                   .code = "upgrade_not_supported",
                                   .detail = "WebSocket is not served here yet; use plain HTTP."});
-    if (rc == WEIR_OK && x->operation == WEIR_OP_HELLO)
+    if (rc == WEIR_OK && x->endpoint.operation == WEIR_OP_HELLO)
         return weir_answer_hello(x);
     if (!x->policy)
         return weir_answer_error(

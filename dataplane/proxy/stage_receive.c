@@ -5,7 +5,7 @@
 
 enum weir_verdict weir_stage_receive(struct weir_exchange *x)
 {
-    if (x->operation == WEIR_OP_MODELS)
+    if (x->endpoint.operation == WEIR_OP_MODELS)
         return weir_answer_models(x);
     weir_http_req_collect_body(x->req, (uint64_t)x->worker->options->max_body_bytes);
     return WEIR_V_WAIT;

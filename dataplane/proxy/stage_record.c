@@ -7,9 +7,9 @@
 
 static const char *operation_name(const struct weir_exchange *x)
 {
-    switch (x->operation) {
+    switch (x->endpoint.operation) {
     case WEIR_OP_GENERATE:
-        return x->dialect == WEIR_DIALECT_ANTHROPIC_MESSAGES ? "messages" : "chat";
+        return x->endpoint.dialect == WEIR_DIALECT_ANTHROPIC_MESSAGES ? "messages" : "chat";
     case WEIR_OP_COUNT_TOKENS:
         return "count_tokens";
     case WEIR_OP_MODELS:
@@ -124,7 +124,7 @@ static void fill_cost(const struct weir_exchange *x, struct weir_record *r)
     struct weir_cost cost;
 
     r->cost_nano_usd = x->cost_nano_usd;
-    if (!x->sent || x->operation != WEIR_OP_GENERATE)
+    if (!x->sent || x->endpoint.operation != WEIR_OP_GENERATE)
         return;
     add_usage(&r->usage, &(struct weir_llm_usage){0, 0, -1, -1, -1, -1, false});
     for (size_t i = 0; i < x->attempt_count; i++) {
@@ -195,7 +195,7 @@ static void fill_call(const struct weir_exchange *x, struct weir_record *r)
     if (x->attempt_count) /* before the first attempt and after the last one */
         r->gateway_us -= x->attempts[x->attempt_count - 1].ended_us - x->attempts[0].started_us;
     r->operation = operation_name(x);
-    r->dialect = weir_dialect_name(x->dialect);
+    r->dialect = weir_dialect_name(x->endpoint.dialect);
     r->requested_model = x->call.model;
     r->stream = x->call.stream;
     r->request_bytes = x->request_bytes;
@@ -211,7 +211,7 @@ static void fill_call(const struct weir_exchange *x, struct weir_record *r)
 static bool is_call(const struct weir_exchange *x)
 {
     return x->outcome != WEIR_OUTCOME_OK ||
-           (x->operation != WEIR_OP_HELLO && x->operation != WEIR_OP_MODELS);
+           (x->endpoint.operation != WEIR_OP_HELLO && x->endpoint.operation != WEIR_OP_MODELS);
 }
 
 enum weir_verdict weir_stage_record(struct weir_exchange *x)

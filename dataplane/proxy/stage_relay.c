@@ -93,7 +93,7 @@ static void on_silence(struct weir_wheel_timer *t)
     int64_t silent = weir_worker_now_ms(x->worker) - x->last_sent_ms;
 
     if (silent >= most && !x->slow_client) {
-        to_client(x, weir_llm_keepalive(x->dialect));
+        to_client(x, weir_llm_keepalive(x->endpoint.dialect));
         silent = 0;
     }
     weir_wheel_arm(x->worker->wheel, t, (uint64_t)(silent < most ? most - silent : most));
@@ -348,7 +348,7 @@ void weir_relay_error(struct weir_exchange *x, int rc, const char *cause)
         return;
     }
     weir_buf_init(&tail, 16384);
-    weir_llm_stream_fail(x->dialect, &err, weir_str_of(x->id), &tail);
+    weir_llm_stream_fail(x->endpoint.dialect, &err, weir_str_of(x->id), &tail);
     to_client(x, weir_buf_str(&tail));
     weir_buf_fini(&tail);
     weir_http_end(x->req);
@@ -443,9 +443,9 @@ enum weir_verdict weir_stage_relay(struct weir_exchange *x)
             keep_head(x, x->response);
     }
     x->tap = weir_llm_tap_create(
-        x->arena, &(struct weir_llm_tap_conf){.dialect = x->echo ? x->dialect
+        x->arena, &(struct weir_llm_tap_conf){.dialect = x->echo ? x->endpoint.dialect
                                                                  : x->candidate->provider->dialect,
-                                              .client = x->dialect,
+                                              .client = x->endpoint.dialect,
                                               .status = (uint16_t)x->status,
                                               .created_s = x->started_wall_ms / 1000,
                                               .request_id = weir_str_of(x->id),

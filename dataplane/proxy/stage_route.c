@@ -91,10 +91,10 @@ static bool is_reached(const struct weir_exchange *x, const struct weir_policy_t
 {
     const struct weir_policy_provider *p = t->provider;
 
-    if (p->echo || p->dialect == x->dialect)
+    if (p->echo || p->dialect == x->endpoint.dialect)
         return reach == OWN_DIALECT;
     /* A caller's own credential is of no use to another vendor. */
-    return reach != OWN_DIALECT && !p->passthrough && x->operation == WEIR_OP_GENERATE &&
+    return reach != OWN_DIALECT && !p->passthrough && x->endpoint.operation == WEIR_OP_GENERATE &&
            x->route->translation != WEIR__V1__TRANSLATION__none &&
            (reach == ANY_FOREIGN || t->model.n || m);
 }
@@ -107,7 +107,7 @@ static bool make_candidate(struct weir_exchange *x, const struct weir_policy_tar
     const struct weir_policy_model *m = weir_policy_model(p, name);
 
     if (p->unavailable || (p->model_count && !m) || !is_reached(x, t, m, reach) ||
-        (p->echo && x->operation != WEIR_OP_GENERATE))
+        (p->echo && x->endpoint.operation != WEIR_OP_GENERATE))
         return false;
     *out = (struct weir_candidate){.provider = p,
                                    .model = m ? m->upstream : name,
@@ -181,7 +181,7 @@ static void list_candidates(struct weir_exchange *x)
 
 static bool is_foreign(const struct weir_exchange *x, const struct weir_candidate *c)
 {
-    return !c->provider->echo && c->provider->dialect != x->dialect;
+    return !c->provider->echo && c->provider->dialect != x->endpoint.dialect;
 }
 
 static void leave_out_foreign(struct weir_exchange *x)

@@ -44,8 +44,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size > 0) {
         name = weir_str_of(names[data[0] % 4]);
         if (decode(a, name, data + 1, size - 1, size, &whole) == WEIR_OK) {
-            WEIR_ASSERT(decode(a, name, data + 1, size - 1, 1 + size / 7, &cut) == WEIR_OK);
-            WEIR_ASSERT(weir_str_eq(whole, cut));
+            /* libzstd lets a block be larger than its frame's content when it sees the whole frame
+             * at once; in pieces it refuses such a frame. */
+            if (decode(a, name, data + 1, size - 1, 1 + size / 7, &cut) == WEIR_OK)
+                WEIR_ASSERT(weir_str_eq(whole, cut));
+            else
+                WEIR_ASSERT(weir_str_is(name, "zstd"));
         }
     }
     weir_arena_destroy(a);

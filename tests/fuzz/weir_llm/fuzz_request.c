@@ -15,7 +15,8 @@ static void check(enum weir_dialect d, struct weir_str body)
     struct weir_err err;
     struct weir_buf b;
 
-    if (weir_llm_decode(d, body, a, &call, &err) != WEIR_OK) {
+    if (weir_llm_decode(&(struct weir_llm_endpoint){.dialect = d}, body, a, &call, &err) !=
+        WEIR_OK) {
         WEIR_ASSERT(err.http_status == 400 && err.detail);
         weir_arena_destroy(a);
         return;
@@ -27,7 +28,8 @@ static void check(enum weir_dialect d, struct weir_str body)
     for (size_t i = 0; i < pieces.count; i++)
         weir_buf_adds(&b, pieces.piece[i]);
     WEIR_ASSERT(b.n == pieces.bytes);
-    WEIR_ASSERT(weir_llm_decode(d, weir_buf_str(&b), a, &again, &err) == WEIR_OK);
+    WEIR_ASSERT(weir_llm_decode(&(struct weir_llm_endpoint){.dialect = d}, weir_buf_str(&b), a,
+                                &again, &err) == WEIR_OK);
     WEIR_ASSERT(weir_str_is(again.model, "a\"b"));
     WEIR_ASSERT(again.max_output_tokens >= 0 && again.max_output_tokens <= 17);
     WEIR_ASSERT(again.messages == call.messages && again.stream == call.stream);

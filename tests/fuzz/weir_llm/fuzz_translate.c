@@ -27,13 +27,15 @@ static void check_request(enum weir_dialect d, struct weir_str body)
     struct weir_buf b;
 
     weir_buf_init(&b, 1 << 24);
-    if (weir_llm_decode(d, body, a, &call, &err) == WEIR_OK) {
+    if (weir_llm_decode(&(struct weir_llm_endpoint){.dialect = d}, body, a, &call, &err) ==
+        WEIR_OK) {
         if (weir_llm_translate(&call, body, other(d), false, a, &t, &err) == WEIR_OK) {
             weir_llm_translated(&t, WEIR_STR("m"), 7, false, a, &pieces);
             for (size_t i = 0; i < pieces.count; i++)
                 weir_buf_adds(&b, pieces.piece[i]);
             WEIR_ASSERT(b.n == pieces.bytes);
-            WEIR_ASSERT(weir_llm_decode(other(d), weir_buf_str(&b), a, &again, &err) == WEIR_OK);
+            WEIR_ASSERT(weir_llm_decode(&(struct weir_llm_endpoint){.dialect = other(d)},
+                                        weir_buf_str(&b), a, &again, &err) == WEIR_OK);
             WEIR_ASSERT(again.max_output_tokens == 7 && again.stream == call.stream);
             check_names(t.dropped);
         } else {

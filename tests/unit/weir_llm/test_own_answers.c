@@ -48,7 +48,9 @@ static struct weir_llm_echo *echo(enum weir_dialect d, const char *body)
     struct weir_err err;
 
     weir_buf_clear(&out);
-    assert_int_equal(weir_llm_decode(d, conf.body, arena, &call, &err), WEIR_OK);
+    assert_int_equal(
+        weir_llm_decode(&(struct weir_llm_endpoint){.dialect = d}, conf.body, arena, &call, &err),
+        WEIR_OK);
     return weir_llm_echo_create(arena, &conf);
 }
 

@@ -27,12 +27,14 @@ static int teardown(void **state)
 
 static int chat(const char *body)
 {
-    return weir_llm_decode(WEIR_DIALECT_OPENAI_CHAT, weir_str_of(body), arena, &call, &err);
+    return weir_llm_decode(&(struct weir_llm_endpoint){.dialect = WEIR_DIALECT_OPENAI_CHAT},
+                           weir_str_of(body), arena, &call, &err);
 }
 
 static int messages(const char *body)
 {
-    return weir_llm_decode(WEIR_DIALECT_ANTHROPIC_MESSAGES, weir_str_of(body), arena, &call, &err);
+    return weir_llm_decode(&(struct weir_llm_endpoint){.dialect = WEIR_DIALECT_ANTHROPIC_MESSAGES},
+                           weir_str_of(body), arena, &call, &err);
 }
 
 static struct weir_str edited(const char *body, struct weir_llm_edits edits)

@@ -129,7 +129,9 @@ static void translate(enum weir_dialect d, const char *body, struct weir_llm_tra
     struct weir_llm_call call;
     struct weir_err err;
 
-    assert_int_equal(weir_llm_decode(d, weir_str_of(body), arena, &call, &err), WEIR_OK);
+    assert_int_equal(weir_llm_decode(&(struct weir_llm_endpoint){.dialect = d}, weir_str_of(body),
+                                     arena, &call, &err),
+                     WEIR_OK);
     assert_int_equal(weir_llm_translate(&call, weir_str_of(body), to, false, arena, t, &err),
                      WEIR_OK);
 }
@@ -143,7 +145,9 @@ static bool is_refused_strictly(enum weir_dialect d, const char *body)
     struct weir_err err;
     int rc;
 
-    assert_int_equal(weir_llm_decode(d, weir_str_of(body), arena, &call, &err), WEIR_OK);
+    assert_int_equal(weir_llm_decode(&(struct weir_llm_endpoint){.dialect = d}, weir_str_of(body),
+                                     arena, &call, &err),
+                     WEIR_OK);
     rc = weir_llm_translate(&call, weir_str_of(body), to, true, arena, &t, &err);
     weir_buf_fini(&t.rest);
     return rc == WEIR_EINVAL;

@@ -1,0 +1,156 @@
+/* endpoint.c - see endpoint.h. */
+#include "dataplane/llm/endpoint.h"
+
+#include "common/http/percent.h"
+#include "dataplane/llm/llm_internal.h"
+
+/* '*' stands for the model: one or more characters. The first row of a dialect and an operation is
+ * the one that providers get; clients may leave the version out. */
+struct row {
+    struct weir_str path;
+    enum weir_http_method method;
+    enum weir_operation operation;
+    enum weir_dialect dialect;
+    bool stream; /* the path asks for one */
+};
+
+#define ROW(path, ...)                                                                             \
+    {                                                                                              \
+        {path, sizeof(path) - 1}, __VA_ARGS__                                                      \
+    }
+
+static const struct row rows[] = {
+    ROW("/v1/chat/completions", WEIR_HTTP_POST, WEIR_OP_GENERATE, WEIR_DIALECT_OPENAI_CHAT, false),
+    ROW("/chat/completions", WEIR_HTTP_POST, WEIR_OP_GENERATE, WEIR_DIALECT_OPENAI_CHAT, false),
+    ROW("/v1/messages", WEIR_HTTP_POST, WEIR_OP_GENERATE, WEIR_DIALECT_ANTHROPIC_MESSAGES, false),
+    ROW("/v1/messages/count_tokens", WEIR_HTTP_POST, WEIR_OP_COUNT_TOKENS,
+        WEIR_DIALECT_ANTHROPIC_MESSAGES, false),
+    /* Of several dialects: the request's headers tell whose list is meant. */
+    ROW("/v1/models", WEIR_HTTP_GET, WEIR_OP_MODELS, WEIR_DIALECT_NONE, false),
+    ROW("/models", WEIR_HTTP_GET, WEIR_OP_MODELS, WEIR_DIALECT_NONE, false),
+    ROW("/v1/models/*", WEIR_HTTP_GET, WEIR_OP_MODELS, WEIR_DIALECT_NONE, false),
+};
+
+static const struct {
+    struct weir_str prefix;
+    enum weir_dialect dialect;
+} prefixes[] = {
+    {{"/openai", 7}, WEIR_DIALECT_OPENAI_CHAT},
+    {{"/anthropic", 10}, WEIR_DIALECT_ANTHROPIC_MESSAGES},
+};
+
+static struct weir_str from(struct weir_str s, size_t n)
+{
+    return (struct weir_str){s.p + n, s.n - n};
+}
+
+static struct weir_str strip_prefix(struct weir_str path, enum weir_dialect *dialect)
+{
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
+        struct weir_str p = prefixes[i].prefix;
+
+        if (weir_str_starts(path, p) && path.n > p.n && path.p[p.n] == '/') {
+            *dialect = prefixes[i].dialect;
+            return from(path, p.n);
+        }
+    }
+    return path;
+}
+
+/* Splits a pattern around its '*'. False: it has none. */
+static bool split(struct weir_str pattern, struct weir_str *before, struct weir_str *after)
+{
+    *before = weir_str_cut(pattern, '*', after);
+    return after->p;
+}
+
+static bool fits(struct weir_str pattern, struct weir_str path, struct weir_str *model)
+{
+    struct weir_str before, after;
+
+    if (!split(pattern, &before, &after))
+        return weir_str_eq(pattern, path);
+    if (path.n <= before.n + after.n || !weir_str_starts(path, before) ||
+        !weir_str_ends(path, after))
+        return false;
+    *model = (struct weir_str){path.p + before.n, path.n - before.n - after.n};
+    return true;
+}
+
+enum weir_dialect weir_llm_endpoint_dialect(struct weir_str path)
+{
+    enum weir_dialect of_prefix = WEIR_DIALECT_OPENAI_CHAT;
+    struct weir_str before, after;
+
+    path = strip_prefix(path, &of_prefix);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        split(rows[i].path, &before, &after);
+        if (rows[i].dialect && weir_str_starts(path, before))
+            return rows[i].dialect;
+    }
+    return of_prefix;
+}
+
+int weir_llm_endpoint_find(enum weir_http_method method, struct weir_str path, struct weir_arena *a,
+                           struct weir_llm_endpoint *out)
+{
+    enum weir_dialect ignored;
+    int rc = WEIR_ENOTFOUND;
+
+    *out = (struct weir_llm_endpoint){.dialect = weir_llm_endpoint_dialect(path)};
+    path = strip_prefix(path, &ignored);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct row *r = &rows[i];
+        struct weir_str model = WEIR_STR_NULL;
+
+        if (!fits(r->path, path, &model) ||
+            (model.p && weir_percent_decode(a, model, false, &model)))
+            continue;
+        if (r->method != method) {
+            rc = WEIR_EINVAL;
+            continue;
+        }
+        out->operation = r->operation;
+        if (r->dialect)
+            out->dialect = r->dialect;
+        out->stream = r->stream;
+        out->model = model;
+        return WEIR_OK;
+    }
+    return rc;
+}
+
+static const struct row *row_of(const struct weir_llm_endpoint *e)
+{
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].dialect == e->dialect && rows[i].operation == e->operation &&
+            rows[i].stream == (e->stream && weir_llm_ops(e->dialect)->stream_in_path))
+            return &rows[i];
+    return NULL;
+}
+
+/* "/v1" of "/v1/messages". */
+static struct weir_str version_of(struct weir_str path)
+{
+    struct weir_str rest, version = weir_str_cut(from(path, 1), '/', &rest);
+
+    return (struct weir_str){path.p, version.n + 1};
+}
+
+struct weir_str weir_llm_endpoint_path(const struct weir_llm_endpoint *to,
+                                       struct weir_str base_path, struct weir_arena *a)
+{
+    const struct row *r = row_of(to);
+    struct weir_str path, before, after = WEIR_STR(""), model = WEIR_STR("");
+
+    if (!r)
+        return WEIR_STR_NULL;
+    path = r->path;
+    if (weir_str_ends(base_path, version_of(path)))
+        path = from(path, version_of(path).n);
+    if (split(path, &before, &after))
+        model = weir_percent_encode(a, to->model);
+    return weir_str_of(weir_arena_printf(a, "%.*s%.*s%.*s%.*s", WEIR_STR_ARG(base_path),
+                                         WEIR_STR_ARG(before), WEIR_STR_ARG(model),
+                                         WEIR_STR_ARG(after)));
+}

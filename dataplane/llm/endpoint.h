@@ -1,0 +1,26 @@
+/* endpoint.h - the paths of the dialects: what a client's path asks for, and the path that takes
+ * the same to a provider. Pure code: any thread, no I/O. */
+#ifndef WEIR_LLM_ENDPOINT_H
+#define WEIR_LLM_ENDPOINT_H
+
+#include "common/http/request.h"
+#include "dataplane/llm/llm.h"
+
+/* The dialect in whose shape a path's errors are told, whether or not it is served. */
+enum weir_dialect weir_llm_endpoint_dialect(struct weir_str path);
+
+/* Reads a client's method and path (percent-encoded, without its query). Clients that append their
+ * own path may put /openai or /anthropic before it.
+ * WEIR_ENOTFOUND: no such path; WEIR_EINVAL: it has another method. out->dialect is set in any
+ * case, to weir_llm_endpoint_dialect() where the path isn't one dialect's own. The model is
+ * decoded, in the arena. */
+WEIR_NODISCARD int weir_llm_endpoint_find(enum weir_http_method method, struct weir_str path,
+                                          struct weir_arena *a, struct weir_llm_endpoint *out);
+
+/* The provider's path for it, below base_path (without a slash at its end, with or without the
+ * version that the path begins with: both are customary). Absent: the dialect has no such
+ * operation. */
+struct weir_str weir_llm_endpoint_path(const struct weir_llm_endpoint *to,
+                                       struct weir_str base_path, struct weir_arena *a);
+
+#endif
