@@ -57,8 +57,22 @@ install_packages() {
   say "installing ${missing[*]}"
   # A fresh machine often updates itself when it starts: wait for it.
   "${as_root[@]}" apt-get -o DPkg::Lock::Timeout=300 update -qq || die "apt-get update failed: is a Debian mirror reachable?"
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "${missing[@]}" >build/apt.log 2>&1 ||
+  : >build/apt.log
+  case " ${missing[*]} " in *' postgresql '*) keep_database_down ;; esac
+  apt_install "${missing[@]}"
+}
+
+apt_install() {
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "$@" >>build/apt.log 2>&1 ||
     { tail -n 5 build/apt.log >&2; die "apt-get install failed: is a Debian mirror reachable, and are its lists whole? (whole log: build/apt.log)"; }
+}
+
+# Debian's package would make and start a database; the tests bring up one of their own, and nothing else here needs one.
+keep_database_down() {
+  local settings=/etc/postgresql-common/createcluster.conf
+  [ ! -e "$settings" ] || return 0
+  apt_install postgresql-common
+  "${as_root[@]}" sed -i 's/^#\? *create_main_cluster *=.*/create_main_cluster = false/' "$settings"
 }
 
 unpack_libraries() {

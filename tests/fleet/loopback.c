@@ -1,11 +1,7 @@
-/* loopback.c - the real server and the real client in one process, over a Unix socket and over
- * mutual TLS. The server has a thread of its own; the client lives on the test's loop. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+/* loopback.c - the streams between the planes, over a Unix socket and over mutual TLS. */
+#include "tests/fleet/rig.h"
+
 #include <stdio.h>
-#include <cmocka.h>
 
 #include <pthread.h>
 #include <sys/stat.h>
@@ -15,312 +11,22 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "controlplane/stream/fleet.h"
-#include "controlplane/stream/stream.h"
-#include "dataplane/control/control.h"
 #include "grpc/rpc.h"
 #include "pki/pki.h"
 #include "weir/v1/control.pb-c.h"
 #include "weir/v1/ledger.pb-c.h"
 #include "weir/v1/telemetry.pb-c.h"
 
-enum { PATIENCE_MS = 20000 };
-
-static const char CANARY[] = "sk-canary-4242424242";
-
-struct rig {
-    char folder[64], socket[96], state[96], ca_state[96], target[128], ca_file[128];
-    uv_loop_t loop;
-    uv_timer_t guard, poll;
-    bool late;
-    struct weir_stream *server;
-    struct weir_control_client *client;
-    bool stopped;
-    /* what the client was told */
-    char revision[80], bad[32];
-    size_t resources, policies, files, states;
-    char first_version[32];
-    bool has_secret, budget_open, telemetry_open, connected, in_sync;
-    uint64_t acked;
-    int64_t granted;
-    /* what the hooks saw, on the stream thread */
-    uint64_t budget_link;
-    char budget_node[64];
-};
-
-static int on_policy(void *arg, const struct weir_policy_bytes *p, struct weir_control_errors *errs)
-{
-    struct rig *r = arg;
-
-    for (size_t i = 0; i < p->count && r->bad[0]; i++) {
-        if (strcmp(p->resources[i].name, r->bad) == 0) {
-            weir_control_error_add(errs, p->resources[i].type, r->bad, "spec.models[0]",
-                                   "no such thing");
-            return WEIR_EINVAL;
-        }
-    }
-    snprintf(r->revision, sizeof r->revision, "%s", p->revision);
-    snprintf(r->first_version, sizeof r->first_version, "%s",
-             p->count ? p->resources[0].version : "");
-    r->resources = p->count;
-    r->has_secret = false;
-    for (size_t i = 0; i < p->count; i++)
-        r->has_secret |= strcmp(p->resources[i].type, "Secret") == 0;
-    r->policies++;
-    r->files += p->from_file;
-    return WEIR_OK;
-}
-
-static void on_budget_down(void *arg, const struct Weir__V1__BudgetDown *down)
-{
-    struct rig *r = arg;
-
-    if (down->n_grants)
-        r->granted = down->grants[0]->granted;
-}
-
-static void on_budget_state(void *arg, bool open)
-{
-    ((struct rig *)arg)->budget_open = open;
-}
-
-static void on_telemetry_state(void *arg, bool open)
-{
-    ((struct rig *)arg)->telemetry_open = open;
-}
-
-static void on_telemetry_ack(void *arg, const char *incarnation, uint64_t sequence)
-{
-    assert_string_equal(incarnation, "inc-1");
-    ((struct rig *)arg)->acked = sequence;
-}
-
-static void on_state(void *arg, bool connected, bool in_sync)
-{
-    struct rig *r = arg;
-
-    r->connected = connected;
-    r->in_sync = in_sync;
-    r->states++;
-}
-
-static void *budget_open(void *arg, const struct weir_stream_identity *id, uint64_t link)
-{
-    struct rig *r = arg;
-
-    r->budget_link = link;
-    snprintf(r->budget_node, sizeof r->budget_node, "%s", id->node);
-    return r;
-}
-
-static int budget_up(void *session, const struct Weir__V1__BudgetUp *up)
-{
-    struct rig *r = session;
-    Weir__V1__BudgetDown down = WEIR__V1__BUDGET_DOWN__INIT;
-    Weir__V1__LeaseGrant grant = WEIR__V1__LEASE_GRANT__INIT, *list[] = {&grant};
-
-    if (up->n_asks == 0)
-        return WEIR_OK;
-    grant.has_granted = true;
-    grant.granted = up->asks[0]->want;
-    down.n_grants = 1;
-    down.grants = list;
-    weir_stream_send_budget(r->server, r->budget_link, &down);
-    return WEIR_OK;
-}
-
-static void budget_close(void *session)
-{
-    ((struct rig *)session)->budget_link = 0;
-}
-
-static int telemetry_batch(void *arg, const struct weir_stream_identity *id, uint64_t link,
-                           const struct Weir__V1__TelemetryBatch *batch)
-{
-    struct rig *r = arg;
-    const ProtobufCBinaryData *last = &batch->records[batch->n_records - 1];
-    Weir__V1__CallRecord *record = weir__v1__call_record__unpack(NULL, last->len, last->data);
-
-    (void)id;
-    assert_non_null(record);
-    weir_stream_ack_telemetry(r->server, link, batch->incarnation, record->sequence);
-    weir__v1__call_record__free_unpacked(record, NULL);
-    return WEIR_OK;
-}
-
-static void on_guard(uv_timer_t *h)
-{
-    ((struct rig *)h->data)->late = true;
-}
-
-static void on_poll(uv_timer_t *h)
-{
-    (void)h;
-}
-
-/* Runs the loop until the condition holds; the poll wakes it for what the server's thread does. */
-#define UNTIL(r, condition)                                                                        \
-    do {                                                                                           \
-        (r)->late = false;                                                                         \
-        uv_timer_start(&(r)->guard, on_guard, PATIENCE_MS, 0);                                     \
-        uv_timer_start(&(r)->poll, on_poll, 5, 5);                                                 \
-        while (!(condition) && !(r)->late)                                                         \
-            uv_run(&(r)->loop, UV_RUN_ONCE);                                                       \
-        uv_timer_stop(&(r)->guard);                                                                \
-        uv_timer_stop(&(r)->poll);                                                                 \
-        assert_true(condition);                                                                    \
-    } while (0)
-
-static int setup(void **state)
-{
-    struct rig *r = WEIR_NEW(struct rig);
-
-    snprintf(r->folder, sizeof r->folder, "/tmp/weir-loopback-XXXXXX");
-    assert_non_null(mkdtemp(r->folder));
-    snprintf(r->socket, sizeof r->socket, "%s/run/control.sock", r->folder);
-    snprintf(r->state, sizeof r->state, "%s/proxy", r->folder);
-    snprintf(r->ca_state, sizeof r->ca_state, "%s/control", r->folder);
-    snprintf(r->ca_file, sizeof r->ca_file, "%s/ca.crt", r->ca_state);
-    snprintf(r->target, sizeof r->target, "unix:%s", r->socket);
-    uv_loop_init(&r->loop);
-    uv_timer_init(&r->loop, &r->guard);
-    uv_timer_init(&r->loop, &r->poll);
-    r->guard.data = r->poll.data = r;
-    *state = r;
-    return 0;
-}
-
-static void start_server(struct rig *r, struct weir_stream_options *o)
-{
-    struct weir_stream_options plain = {0};
-
-    if (!o) {
-        o = &plain;
-        o->unix_path = r->socket;
-    }
-    o->quiet_ms = o->quiet_ms ? o->quiet_ms : 20;
-    o->state = r->ca_state;
-    o->hooks = (struct weir_stream_hooks){.arg = r,
-                                          .budget_open = budget_open,
-                                          .budget_up = budget_up,
-                                          .budget_close = budget_close,
-                                          .telemetry_batch = telemetry_batch};
-    assert_int_equal(weir_stream_start(o, &r->server), WEIR_OK);
-}
-
-static void stop_server(struct rig *r)
-{
-    if (!r->server)
-        return;
-    weir_stream_stop(r->server, 0);
-    weir_stream_free(r->server);
-    r->server = NULL;
-}
-
-static void client_options(struct rig *r, struct weir_control_options *o)
-{
-    *o = (struct weir_control_options){
-        .target = r->target,
-        .state = r->state,
-        .node = "proxy-1",
-        .build = "test",
-        .workers = 1,
-        .callbacks = {.on_policy = on_policy,
-                      .on_budget_down = on_budget_down,
-                      .on_budget_state = on_budget_state,
-                      .on_telemetry_ack = on_telemetry_ack,
-                      .on_telemetry_state = on_telemetry_state,
-                      .on_state = on_state},
-        .arg = r,
-    };
-}
-
-static void start_client(struct rig *r)
-{
-    struct weir_control_options o;
-
-    client_options(r, &o);
-    assert_int_equal(weir_control_start(&r->loop, &o, &r->client), WEIR_OK);
-}
-
-static void on_stopped(void *arg)
-{
-    ((struct rig *)arg)->stopped = true;
-}
-
-static void stop_client(struct rig *r)
-{
-    if (!r->client)
-        return;
-    r->stopped = false;
-    weir_control_stop(r->client, 1000, on_stopped, r);
-    UNTIL(r, r->stopped);
-    r->client = NULL;
-}
-
-static int teardown(void **state)
-{
-    struct rig *r = *state;
-    char command[128];
-
-    stop_client(r);
-    stop_server(r);
-    uv_close((uv_handle_t *)&r->guard, NULL);
-    uv_close((uv_handle_t *)&r->poll, NULL);
-    uv_run(&r->loop, UV_RUN_DEFAULT);
-    assert_int_equal(uv_loop_close(&r->loop), 0);
-    snprintf(command, sizeof command, "rm -rf %s", r->folder);
-    assert_int_equal(system(command), 0);
-    free(r);
-    return 0;
-}
-
-/* n resources "default/r0".. of which the first has the given version; body_bytes each. */
-static void set_policy(struct rig *r, size_t n, const char *version, size_t body_bytes, bool secret)
-{
-    struct weir_rendered *p = weir_rendered_create();
-    struct weir_stream_policy list[1] = {{"default", p}};
-    char *body = weir_zalloc(body_bytes + 1);
-
-    for (size_t i = 0; i < n; i++) {
-        char name[32];
-        struct weir_rendered_resource res = {.type = "Agent",
-                                             .name = name,
-                                             .version = i ? "v" : version,
-                                             .body = {body, body_bytes}};
-
-        snprintf(name, sizeof name, "default/r%zu", i);
-        weir_rendered_add(p, &res);
-    }
-    if (secret)
-        weir_rendered_add(p, &(struct weir_rendered_resource){.type = "Secret",
-                                                              .name = "default/key",
-                                                              .version = "s1",
-                                                              .body = weir_str_of(CANARY),
-                                                              .secret = true});
-    weir_rendered_seal(p);
-    assert_int_equal(weir_stream_set_policy(r->server, list, 1), WEIR_OK);
-    weir_rendered_unref(p);
-    free(body);
-}
-
-static uint64_t received(struct rig *r)
-{
-    struct weir_control_stats s;
-
-    weir_control_count(r->client, &s);
-    return s.resources_received;
-}
-
 static void a_policy_reaches_the_proxy_and_is_acknowledged(void **state)
 {
     struct rig *r = *state;
     struct weir_fleet *f;
 
-    start_server(r, NULL);
-    start_client(r);
+    rig_start_server(r, NULL);
+    rig_start_client(r);
     UNTIL(r, r->connected);
     assert_int_equal(r->policies, 0);
-    set_policy(r, 3, "v1", 10, false);
+    rig_set_policy(r, 3, "v1", 10, false);
     UNTIL(r, r->in_sync);
     assert_int_equal(r->resources, 3);
     for (bool acked = false; !acked;) {
@@ -343,12 +49,12 @@ static void a_refused_policy_leaves_the_old_one_and_is_reported(void **state)
     struct rig *r = *state;
     struct weir_fleet *f = NULL;
 
-    start_server(r, NULL);
-    set_policy(r, 2, "v1", 10, false);
-    start_client(r);
+    rig_start_server(r, NULL);
+    rig_set_policy(r, 2, "v1", 10, false);
+    rig_start_client(r);
     UNTIL(r, r->in_sync);
     snprintf(r->bad, sizeof r->bad, "default/r2");
-    set_policy(r, 3, "v2", 10, false);
+    rig_set_policy(r, 3, "v2", 10, false);
     UNTIL(r, (weir_fleet_free(f), f = weir_fleet_snapshot(r->server), f->nacks == 1));
     assert_string_equal(f->proxies[0].acked_revision, r->revision);
     assert_string_equal(f->proxies[0].nacked_revision, f->proxies[0].target_revision);
@@ -363,7 +69,7 @@ static void a_refused_policy_leaves_the_old_one_and_is_reported(void **state)
     assert_string_equal(r->first_version, "v1");
     /* A mended policy gets through, and clears the report. */
     r->bad[0] = '\0';
-    set_policy(r, 3, "v3", 10, false);
+    rig_set_policy(r, 3, "v3", 10, false);
     UNTIL(r, strcmp(r->first_version, "v3") == 0);
     f = NULL;
     UNTIL(r, (weir_fleet_free(f), f = weir_fleet_snapshot(r->server), f->acks == 2));
@@ -376,27 +82,27 @@ static void a_reconnect_sends_only_differences(void **state)
     struct rig *r = *state;
     uint64_t before;
 
-    start_server(r, NULL);
-    set_policy(r, 50, "v1", 100, false);
-    start_client(r);
+    rig_start_server(r, NULL);
+    rig_set_policy(r, 50, "v1", 100, false);
+    rig_start_client(r);
     UNTIL(r, r->in_sync);
-    assert_int_equal(received(r), 50);
-    before = received(r);
-    stop_server(r);
+    assert_int_equal(rig_received(r), 50);
+    before = rig_received(r);
+    rig_stop_server(r);
     UNTIL(r, !r->connected);
     assert_int_equal(r->resources, 50);
-    start_server(r, NULL);
-    set_policy(r, 50, "v2", 100, false);
+    rig_start_server(r, NULL);
+    rig_set_policy(r, 50, "v2", 100, false);
     UNTIL(r, r->in_sync);
     assert_string_equal(r->first_version, "v2");
-    assert_int_equal(received(r) - before, 1);
-    before = received(r);
-    stop_server(r);
+    assert_int_equal(rig_received(r) - before, 1);
+    before = rig_received(r);
+    rig_stop_server(r);
     UNTIL(r, !r->connected);
-    start_server(r, NULL);
-    set_policy(r, 49, "v2", 100, false);
+    rig_start_server(r, NULL);
+    rig_set_policy(r, 49, "v2", 100, false);
     UNTIL(r, r->in_sync);
-    assert_int_equal(received(r) - before, 1);
+    assert_int_equal(rig_received(r) - before, 1);
     assert_int_equal(r->resources, 49);
 }
 
@@ -406,14 +112,14 @@ static void changes_in_quick_succession_become_one_transaction(void **state)
     size_t before;
     char version[16];
 
-    start_server(r, NULL);
-    set_policy(r, 2, "v1", 10, false);
-    start_client(r);
+    rig_start_server(r, NULL);
+    rig_set_policy(r, 2, "v1", 10, false);
+    rig_start_client(r);
     UNTIL(r, r->in_sync);
     before = r->policies;
     for (int i = 0; i < 100; i++) {
         snprintf(version, sizeof version, "w%d", i);
-        set_policy(r, 2, version, 10, false);
+        rig_set_policy(r, 2, version, 10, false);
     }
     UNTIL(r, strcmp(r->first_version, "w99") == 0);
     assert_true(r->policies - before <= 2);
@@ -423,9 +129,9 @@ static void a_large_policy_comes_in_pieces_and_is_applied_once(void **state)
 {
     struct rig *r = *state;
 
-    start_server(r, NULL);
-    set_policy(r, 60, "v1", 100000, false); /* 6 MB: more than one message may have */
-    start_client(r);
+    rig_start_server(r, NULL);
+    rig_set_policy(r, 60, "v1", 100000, false); /* 6 MB: more than one message may have */
+    rig_start_client(r);
     UNTIL(r, r->in_sync);
     assert_int_equal(r->resources, 60);
     assert_int_equal(r->policies, 1);
@@ -438,33 +144,33 @@ static void secrets_are_used_and_never_kept(void **state)
     struct weir_buf b;
     char path[160];
 
-    start_server(r, NULL);
-    set_policy(r, 3, "v1", 10, true);
-    start_client(r);
+    rig_start_server(r, NULL);
+    rig_set_policy(r, 3, "v1", 10, true);
+    rig_start_client(r);
     UNTIL(r, r->in_sync);
     assert_true(r->has_secret);
-    stop_client(r); /* waits for the file */
-    stop_server(r);
+    rig_stop_client(r); /* waits for the file */
+    rig_stop_server(r);
     snprintf(path, sizeof path, "%s/policy.lkg", r->state);
     weir_buf_init(&b, 1 << 20);
     assert_int_equal(weir_file_read(path, &b), WEIR_OK);
-    assert_null(memmem(b.p, b.n, CANARY, strlen(CANARY)));
+    assert_null(memmem(b.p, b.n, RIG_CANARY, strlen(RIG_CANARY)));
     assert_null(memmem(b.p, b.n, "default/key", 11));
     /* With no control plane at all, what is left is a policy. */
     r->policies = r->files = 0;
-    client_options(r, &o);
+    rig_client_options(r, &o);
     assert_int_equal(weir_control_start(&r->loop, &o, &r->client), WEIR_OK);
     assert_int_equal(r->policies, 1);
     assert_int_equal(r->files, 1);
     assert_int_equal(r->resources, 3);
     assert_false(r->has_secret);
     /* And the secret alone is sent when it is back. */
-    start_server(r, NULL);
-    set_policy(r, 3, "v1", 10, true);
+    rig_start_server(r, NULL);
+    rig_set_policy(r, 3, "v1", 10, true);
     UNTIL(r, r->in_sync);
     assert_true(r->has_secret);
-    assert_int_equal(received(r), 1);
-    stop_client(r);
+    assert_int_equal(rig_received(r), 1);
+    rig_stop_client(r);
     /* A damaged file is ignored. */
     b.p[b.n / 2] ^= 1;
     assert_int_equal(weir_file_replace(path, weir_buf_str(&b), 0600, false), WEIR_OK);
@@ -486,8 +192,8 @@ static void budget_and_telemetry_messages_find_their_way(void **state)
     uint8_t packed[64];
     ProtobufCBinaryData records[] = {{0, packed}};
 
-    start_server(r, NULL);
-    start_client(r);
+    rig_start_server(r, NULL);
+    rig_start_client(r);
     UNTIL(r, r->budget_open && r->telemetry_open);
     hello.node = (char *)"proxy-1";
     ask.has_want = true;
@@ -507,7 +213,7 @@ static void budget_and_telemetry_messages_find_their_way(void **state)
     }
     UNTIL(r, r->granted == 77 && r->acked == 40);
     assert_string_equal(r->budget_node, "proxy-1");
-    stop_server(r);
+    rig_stop_server(r);
     UNTIL(r, !r->budget_open && !r->telemetry_open);
     assert_int_equal(weir_control_send_budget(r->client, &up), WEIR_ECLOSED);
 }
@@ -518,9 +224,9 @@ static void a_stream_that_has_lived_its_time_moves_on_and_comes_back(void **stat
     struct weir_stream_options o = {.unix_path = r->socket, .lifetime_ms = 300};
     struct weir_control_stats s;
 
-    start_server(r, &o);
-    set_policy(r, 3, "v1", 10, false);
-    start_client(r);
+    rig_start_server(r, &o);
+    rig_set_policy(r, 3, "v1", 10, false);
+    rig_start_client(r);
     UNTIL(r, (weir_control_count(r->client, &s), s.connects >= 3 && s.in_sync));
     assert_int_equal(s.resources_received, 3);
 }
@@ -534,11 +240,11 @@ static void a_full_server_sends_proxies_away_with_a_wait(void **state)
     struct weir_fleet *f = NULL;
     char folder[160];
 
-    start_server(r, &o);
-    set_policy(r, 1, "v1", 10, false);
-    start_client(r);
+    rig_start_server(r, &o);
+    rig_set_policy(r, 1, "v1", 10, false);
+    rig_start_client(r);
     UNTIL(r, r->in_sync);
-    client_options(r, &other);
+    rig_client_options(r, &other);
     snprintf(folder, sizeof folder, "%s-2", r->state);
     other.node = "proxy-2";
     other.state = folder;
@@ -548,7 +254,7 @@ static void a_full_server_sends_proxies_away_with_a_wait(void **state)
     assert_int_equal(f->proxy_count, 1);
     weir_fleet_free(f);
     r->stopped = false;
-    weir_control_stop(second, 1000, on_stopped, r);
+    weir_control_stop(second, 1000, rig_on_stopped, r);
     UNTIL(r, r->stopped);
 }
 
@@ -582,8 +288,8 @@ static void a_proxy_that_does_not_read_is_closed_and_disturbs_nobody(void **stat
     Weir__V1__ConfigHello hello = WEIR__V1__CONFIG_HELLO__INIT;
     Weir__V1__Node node = WEIR__V1__NODE__INIT;
 
-    start_server(r, &o);
-    set_policy(r, 100, "v1", 200000, false); /* 20 MB, far above the queue's bound */
+    rig_start_server(r, &o);
+    rig_set_policy(r, 100, "v1", 200000, false); /* 20 MB, far above the queue's bound */
     assert_int_equal(weir_grpc_channel_create(g, r->target, NULL, &c), WEIR_OK);
     s = weir_grpc_open(c, "/weir.v1.Control/Config", 0, &deaf, r);
     weir_grpc_pause(s, true);
@@ -594,7 +300,7 @@ static void a_proxy_that_does_not_read_is_closed_and_disturbs_nobody(void **stat
     up.hello = &hello;
     r->stopped = false;
     assert_int_equal(weir_grpc_send(s, &up.base), WEIR_OK);
-    start_client(r);
+    rig_start_client(r);
     UNTIL(r, r->in_sync);
     assert_int_equal(r->resources, 100);
     UNTIL(r, (weir_fleet_free(f), f = weir_fleet_snapshot(r->server), f->closed_slow > 0));
@@ -604,7 +310,7 @@ static void a_proxy_that_does_not_read_is_closed_and_disturbs_nobody(void **stat
     UNTIL(r, r->stopped);
     weir_grpc_channel_destroy(c);
     r->stopped = false;
-    weir_grpc_destroy(g, on_stopped, r);
+    weir_grpc_destroy(g, rig_on_stopped, r);
     UNTIL(r, r->stopped);
 }
 
@@ -612,16 +318,16 @@ static void a_drain_says_goodbye_and_ends(void **state)
 {
     struct rig *r = *state;
 
-    start_server(r, NULL);
-    set_policy(r, 1, "v1", 10, false);
-    start_client(r);
+    rig_start_server(r, NULL);
+    rig_set_policy(r, 1, "v1", 10, false);
+    rig_start_client(r);
     UNTIL(r, r->in_sync);
     /* The client's loop must run for the goodbye to be read: stop in another thread. */
     {
         pthread_t t;
 
         assert_int_equal(
-            pthread_create(&t, NULL, (void *(*)(void *))(void (*)(void))stop_server, r), 0);
+            pthread_create(&t, NULL, (void *(*)(void *))(void (*)(void))rig_stop_server, r), 0);
         UNTIL(r, !r->connected);
         pthread_join(t, NULL);
     }
@@ -637,17 +343,17 @@ static void a_proxy_enrols_with_a_token_over_tls(void **state)
     ino_t before;
     char token[WEIR_PKI_TOKEN_BYTES], path[160];
 
-    start_server(r, &so);
-    set_policy(r, 2, "v1", 10, true);
+    rig_start_server(r, &so);
+    rig_set_policy(r, 2, "v1", 10, true);
     assert_int_equal(weir_stream_new_token(r->server, "default", 60000, token, sizeof token), 0);
     snprintf(r->target, sizeof r->target, "127.0.0.1:%d", weir_stream_port(r->server));
-    client_options(r, &o);
+    rig_client_options(r, &o);
     o.ca_file = r->ca_file;
     o.join_token = "weir-join-wrong";
     assert_int_equal(weir_control_start(&r->loop, &o, &r->client), WEIR_OK);
     UNTIL(r, (weir_fleet_free(f), f = weir_fleet_snapshot(r->server), f->refused == 1));
     weir_fleet_free(f);
-    stop_client(r);
+    rig_stop_client(r);
     assert_int_equal(r->policies, 0);
     o.join_token = token;
     assert_int_equal(weir_control_start(&r->loop, &o, &r->client), WEIR_OK);
@@ -665,7 +371,7 @@ static void a_proxy_enrols_with_a_token_over_tls(void **state)
     UNTIL(r, stat(path, &st) == 0 && st.st_ino != before);
     assert_true(r->in_sync);
     /* A new start needs no token. */
-    stop_client(r);
+    rig_stop_client(r);
     o.join_token = NULL;
     r->policies = 0;
     assert_int_equal(weir_control_start(&r->loop, &o, &r->client), WEIR_OK);
@@ -675,7 +381,7 @@ static void a_proxy_enrols_with_a_token_over_tls(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
         T(a_policy_reaches_the_proxy_and_is_acknowledged),
         T(a_refused_policy_leaves_the_old_one_and_is_reported),
         T(a_reconnect_sends_only_differences),
