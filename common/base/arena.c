@@ -184,6 +184,23 @@ struct weir_str weir_arena_copy(struct weir_arena *a, struct weir_str s)
     return (struct weir_str){s.p ? weir_arena_strdup(a, s) : NULL, s.n};
 }
 
+struct weir_str weir_arena_join(struct weir_arena *a, const struct weir_str *parts, size_t n)
+{
+    size_t bytes = 0, at = 0;
+    char *p;
+
+    for (size_t i = 0; i < n; i++)
+        bytes += parts[i].n;
+    p = weir_arena_alloc(a, bytes + 1);
+    for (size_t i = 0; i < n; i++) {
+        if (parts[i].n)
+            memcpy(p + at, parts[i].p, parts[i].n);
+        at += parts[i].n;
+    }
+    p[at] = 0;
+    return (struct weir_str){p, at};
+}
+
 const char *weir_arena_printf(struct weir_arena *a, const char *fmt, ...)
 {
     va_list args, again;

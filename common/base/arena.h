@@ -23,6 +23,8 @@ void *weir_arena_alloc(struct weir_arena *a, size_t n);  /* 16-byte aligned, uni
 void *weir_arena_zalloc(struct weir_arena *a, size_t n); /* zeroed */
 char *weir_arena_strdup(struct weir_arena *a, struct weir_str s); /* adds a NUL */
 struct weir_str weir_arena_copy(struct weir_arena *a, struct weir_str s);
+/* The parts side by side; adds a NUL. */
+struct weir_str weir_arena_join(struct weir_arena *a, const struct weir_str *parts, size_t n);
 const char *weir_arena_printf(struct weir_arena *a, const char *fmt, ...) WEIR_PRINTF(2, 3);
 
 /* Calls fn(arg) when the arena is destroyed. */

@@ -98,6 +98,8 @@ int weir_llm_endpoint_find(enum weir_http_method method, struct weir_str path, s
     int rc = WEIR_ENOTFOUND;
 
     *out = (struct weir_llm_endpoint){.dialect = weir_llm_endpoint_dialect(path)};
+    if (!path.p)
+        return rc;
     path = strip_prefix(path, &ignored);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const struct row *r = &rows[i];
@@ -141,7 +143,7 @@ struct weir_str weir_llm_endpoint_path(const struct weir_llm_endpoint *to,
                                        struct weir_str base_path, struct weir_arena *a)
 {
     const struct row *r = row_of(to);
-    struct weir_str path, before, after = WEIR_STR(""), model = WEIR_STR("");
+    struct weir_str path, before, after, model = WEIR_STR_NULL;
 
     if (!r)
         return WEIR_STR_NULL;
@@ -150,7 +152,5 @@ struct weir_str weir_llm_endpoint_path(const struct weir_llm_endpoint *to,
         path = from(path, version_of(path).n);
     if (split(path, &before, &after))
         model = weir_percent_encode(a, to->model);
-    return weir_str_of(weir_arena_printf(a, "%.*s%.*s%.*s%.*s", WEIR_STR_ARG(base_path),
-                                         WEIR_STR_ARG(before), WEIR_STR_ARG(model),
-                                         WEIR_STR_ARG(after)));
+    return weir_arena_join(a, (struct weir_str[]){base_path, before, model, after}, 4);
 }

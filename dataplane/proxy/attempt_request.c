@@ -56,19 +56,6 @@ static struct weir_http_header header(struct weir_str name, struct weir_str valu
     return (struct weir_http_header){name, value};
 }
 
-static char *put(char *to, struct weir_str s)
-{
-    return s.n ? (char *)memcpy(to, s.p, s.n) + s.n : to;
-}
-
-static struct weir_str concat(struct weir_arena *a, struct weir_str x, struct weir_str y)
-{
-    char *p = weir_arena_alloc(a, x.n + y.n);
-
-    put(put(p, x), y);
-    return (struct weir_str){p, x.n + y.n};
-}
-
 /* A caller's own credential goes on only where policy says so, and never the one that is Weir's. */
 static size_t pass_credentials(const struct weir_exchange *x, struct weir_http_header *out)
 {
@@ -94,8 +81,9 @@ static size_t add_credential(const struct weir_exchange *x, const struct weir_po
     if (p->dialect == WEIR_DIALECT_ANTHROPIC_MESSAGES)
         out[0] = header(WEIR_STR("x-api-key"), p->secret);
     else
-        out[0] =
-            header(WEIR_STR("authorization"), concat(x->arena, WEIR_STR("Bearer "), p->secret));
+        out[0] = header(
+            WEIR_STR("authorization"),
+            weir_arena_join(x->arena, (struct weir_str[]){WEIR_STR("Bearer "), p->secret}, 2));
     return 1;
 }
 
@@ -171,8 +159,7 @@ static struct weir_str build_path(const struct weir_exchange *x, const struct we
 
     if (weir_exchange_is_translated(x) || !query.n)
         return path;
-    return weir_str_of(
-        weir_arena_printf(x->arena, "%.*s?%.*s", WEIR_STR_ARG(path), WEIR_STR_ARG(query)));
+    return weir_arena_join(x->arena, (struct weir_str[]){path, WEIR_STR("?"), query}, 3);
 }
 
 static int64_t limit_of(int64_t of_route, int64_t of_provider)

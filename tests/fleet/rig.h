@@ -61,7 +61,7 @@ void rig_stop_server(struct rig *r);
 void rig_client_options(struct rig *r, struct weir_control_options *o);
 void rig_start_client(struct rig *r);
 void rig_stop_client(struct rig *r);
-void rig_on_stopped(void *rig); /* for weir_control_stop() */
+void rig_on_stopped(void *arg); /* for weir_control_stop() */
 
 /* n resources "default/r0".. of which the first has the given version; body_bytes each. */
 void rig_set_policy(struct rig *r, size_t n, const char *version, size_t body_bytes, bool secret);

@@ -68,6 +68,19 @@ struct hook {
     int id;
 };
 
+static void parts_are_joined_and_absent_ones_add_nothing(void **state)
+{
+    struct weir_arena *a = weir_arena_create(NULL);
+    struct weir_str parts[] = {WEIR_STR("a"), WEIR_STR_NULL, WEIR_STR(""), WEIR_STR("bc")};
+    struct weir_str joined = weir_arena_join(a, parts, 4);
+
+    (void)state;
+    assert_int_equal(joined.n, 3);
+    assert_string_equal(joined.p, "abc");
+    assert_string_equal(weir_arena_join(a, NULL, 0).p, "");
+    weir_arena_destroy(a);
+}
+
 static void note(void *arg)
 {
     struct hook *h = arg;
@@ -118,6 +131,7 @@ int main(void)
         cmocka_unit_test(memory_is_aligned_and_pieces_do_not_overlap),
         cmocka_unit_test(a_piece_larger_than_any_block_is_given_and_counted),
         cmocka_unit_test(texts_are_copied_and_formatted),
+        cmocka_unit_test(parts_are_joined_and_absent_ones_add_nothing),
         cmocka_unit_test(hooks_run_last_first_and_before_the_memory_goes),
         cmocka_unit_test(a_cached_block_serves_the_next_arena),
     };

@@ -71,6 +71,7 @@ static void what_is_not_served_still_has_the_shape_of_its_dialect(void **state)
     assert_int_equal(found.dialect, WEIR_DIALECT_ANTHROPIC_MESSAGES);
     assert_int_equal(find(WEIR_HTTP_POST, "/"), WEIR_ENOTFOUND);
     assert_int_equal(found.dialect, WEIR_DIALECT_OPENAI_CHAT);
+    assert_int_equal(find(WEIR_HTTP_GET, NULL), WEIR_ENOTFOUND);
     assert_int_equal(find(WEIR_HTTP_GET, "/v1/models/"), WEIR_ENOTFOUND);
     assert_int_equal(find(WEIR_HTTP_GET, "/v1/models/%zz"), WEIR_ENOTFOUND);
 }
