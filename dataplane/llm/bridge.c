@@ -61,12 +61,13 @@ static uint16_t status_of(const struct weir_llm_tap *t)
     } types[] = {
         {"invalid_request_error", 400}, {"authentication_error", 401}, {"billing_error", 402},
         {"insufficient_quota", 402},    {"permission_error", 403},     {"not_found_error", 404},
-        {"rate_limit_error", 429},      {"timeout_error", 504},        {"overloaded_error", 529}};
+        {"rate_limit_error", 429},      {"timeout_error", 504},        {"overloaded_error", 529},
+        {"rate_limit_exceeded", 429},   {"invalid_prompt", 400}};
 
     if (t->conf.status >= 400)
         return t->conf.status;
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (weir_str_is(t->seen.error_type, types[i].type))
+        if (weir_str_is(t->seen.error_type.n ? t->seen.error_type : t->error_code, types[i].type))
             return types[i].status;
     return 500;
 }

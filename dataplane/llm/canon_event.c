@@ -29,6 +29,7 @@ unsigned weir_canon_begin(struct weir_canon_reader *r, enum weir_canon_kind kind
     if (part == WEIR_CANON_ANSWER_PARTS)
         return 0;
     r->next_part++;
+    r->called = r->called || kind == WEIR_PART_TOOL_CALL;
     r->open[part / 64] |= 1ULL << part % 64;
     if (kind == WEIR_PART_TOOL_CALL && !id.n)
         id = weir_str_of(weir_arena_printf(r->arena, "call_%u", part));

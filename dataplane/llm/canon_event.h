@@ -53,6 +53,7 @@ struct weir_canon_reader {
     struct weir_arena *arena;
     enum weir_dialect dialect;
     bool started, complete;
+    bool called; /* a tool call has begun */
     unsigned next_part;
     unsigned text, reasoning, refusal;           /* open parts, each + 1; 0: none */
     unsigned part_of[WEIR_CANON_ANSWER_PARTS];   /* by the wire's index, + 1; 0: none */
@@ -101,7 +102,8 @@ struct weir_canon_writer {
     enum weir_canon_finish finish;
     struct weir_canon_answer_part *parts[WEIR_CANON_ANSWER_PARTS];
     unsigned part_count, live, next_index;
-    size_t gathered; /* bytes, of all parts */
+    int64_t sequence; /* of the next event, where a dialect numbers them */
+    size_t gathered;  /* bytes, of all parts */
     bool begun, complete;
     bool full; /* past a bound: the answer cannot be given */
 };

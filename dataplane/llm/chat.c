@@ -18,7 +18,8 @@ static const char *error_type(uint16_t status)
     }
 }
 
-static int error_body(const struct weir_err *err, struct weir_str request_id, struct weir_buf *out)
+int weir_chat_error_body(const struct weir_err *err, struct weir_str request_id,
+                         struct weir_buf *out)
 {
     weir_buf_addz(out, "{\"error\":{\"message\":");
     weir_buf_add_json(out, weir_str_of(err->detail ? err->detail : weir_rc_name(err->rc)));
@@ -39,12 +40,12 @@ static int error_body(const struct weir_err *err, struct weir_str request_id, st
 static int fail(const struct weir_err *err, struct weir_str request_id, struct weir_buf *out)
 {
     weir_buf_addz(out, "data: ");
-    error_body(err, request_id, out);
+    weir_chat_error_body(err, request_id, out);
     weir_buf_addz(out, "\n\n");
     return out->full ? WEIR_ELIMIT : WEIR_OK;
 }
 
-static void model(const struct weir_llm_model *m, int64_t created_s, struct weir_buf *out)
+void weir_chat_model(const struct weir_llm_model *m, int64_t created_s, struct weir_buf *out)
 {
     weir_buf_addz(out, "{\"id\":");
     weir_buf_add_json(out, m->id);
@@ -54,14 +55,14 @@ static void model(const struct weir_llm_model *m, int64_t created_s, struct weir
     weir_buf_addz(out, "}");
 }
 
-static int models(const struct weir_llm_model *list, size_t n, int64_t created_s,
-                  struct weir_buf *out)
+int weir_chat_models(const struct weir_llm_model *list, size_t n, int64_t created_s,
+                     struct weir_buf *out)
 {
     weir_buf_addz(out, "{\"object\":\"list\",\"data\":[");
     for (size_t i = 0; i < n; i++) {
         if (i)
             weir_buf_addz(out, ",");
-        model(&list[i], created_s, out);
+        weir_chat_model(&list[i], created_s, out);
     }
     weir_buf_addz(out, "]}");
     return out->full ? WEIR_ELIMIT : WEIR_OK;
@@ -74,6 +75,7 @@ const struct weir_llm_ops weir_llm_chat_ops = {
     .max_field = "max_completion_tokens",
     .older_max_field = "max_tokens",
     .usage_on_request = true,
+    .input_field = "messages",
     .event = weir_chat_event,
     .usage = weir_chat_usage,
     .paths =
@@ -85,11 +87,11 @@ const struct weir_llm_ops weir_llm_chat_ops = {
             [WEIR_DOC_ERROR] = {{"error"}},
         },
     .cut = weir_chat_cut,
-    .error_body = error_body,
+    .error_body = weir_chat_error_body,
     .fail = fail,
     .keepalive = {": keep-alive\n\n", 14},
-    .model = model,
-    .models = models,
+    .model = weir_chat_model,
+    .models = weir_chat_models,
     .echo_body = weir_chat_echo_body,
     .echo_next = weir_chat_echo_next,
     .canon_fields = weir_chat_canon,

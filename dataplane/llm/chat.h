@@ -22,6 +22,13 @@ int weir_chat_add_usage(struct weir_buf *b, const struct weir_llm_usage *u); /* 
 int weir_chat_echo_body(struct weir_llm_echo *e, struct weir_buf *out);
 int weir_chat_echo_next(struct weir_llm_echo *e, struct weir_buf *out);
 
+/* OpenAI's shapes, which its Responses have, too. */
+int weir_chat_error_body(const struct weir_err *err, struct weir_str request_id,
+                         struct weir_buf *out);
+void weir_chat_model(const struct weir_llm_model *m, int64_t created_s, struct weir_buf *out);
+int weir_chat_models(const struct weir_llm_model *list, size_t n, int64_t created_s,
+                     struct weir_buf *out);
+
 void weir_chat_write_call(struct weir_canon_out *o);
 void weir_chat_read_event(struct weir_canon_reader *r, const struct weir_sse_event *e);
 void weir_chat_read_answer(struct weir_canon_reader *r, struct weir_str document);

@@ -80,7 +80,8 @@ static void read_message(struct weir_json *j, struct weir_arena *a, struct weir_
         *last = t.joined;
 }
 
-static struct weir_str last_user_text(struct weir_str body, struct weir_arena *a)
+static struct weir_str last_user_text(const struct weir_llm_ops *ops, struct weir_str body,
+                                      struct weir_arena *a)
 {
     struct weir_str key, last = WEIR_STR("");
     struct weir_json j;
@@ -88,8 +89,15 @@ static struct weir_str last_user_text(struct weir_str body, struct weir_arena *a
     weir_json_init(&j, body);
     weir_json_enter(&j, WEIR_JSON_OBJECT);
     while (weir_json_member(&j, &key)) {
-        if (!weir_json_is(key, "messages") || !weir_json_enter(&j, WEIR_JSON_ARRAY)) {
+        struct texts alone = {a, WEIR_STR_NULL};
+
+        if (!weir_json_is(key, ops->input_field)) {
             weir_json_skip(&j, NULL);
+            continue;
+        }
+        if (!weir_json_enter(&j, WEIR_JSON_ARRAY)) {
+            read_content(&j, &alone);
+            last = alone.joined.p ? alone.joined : last;
             continue;
         }
         while (weir_json_element(&j))
@@ -118,7 +126,7 @@ struct weir_llm_echo *weir_llm_echo_create(struct weir_arena *a,
     e->call = *conf->call;
     e->id = conf->id;
     e->created_s = conf->created_s;
-    e->text = last_user_text(conf->body, a);
+    e->text = last_user_text(e->ops, conf->body, a);
     if (max >= 0 && e->text.n > (uint64_t)max * BYTES_A_TOKEN) {
         e->text.n = whole(e->text, (size_t)max * BYTES_A_TOKEN);
         e->limited = true;

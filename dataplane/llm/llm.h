@@ -20,6 +20,7 @@ enum weir_dialect {
     WEIR_DIALECT_NONE,
     WEIR_DIALECT_OPENAI_CHAT,        /* POST /v1/chat/completions */
     WEIR_DIALECT_ANTHROPIC_MESSAGES, /* POST /v1/messages */
+    WEIR_DIALECT_OPENAI_RESPONSES,   /* POST /v1/responses */
     WEIR_DIALECT_COUNT,
 };
 
@@ -40,7 +41,7 @@ struct weir_llm_endpoint {
     bool stream;           /* the path asks for a stream */
 };
 
-const char *weir_dialect_name(enum weir_dialect d); /* "openai", "anthropic"; never NULL */
+const char *weir_dialect_name(enum weir_dialect d); /* as in a Provider; never NULL */
 
 /* Tokens. -1: the provider did not say; 0 is an answer. Every dialect is brought to the same sense:
  * input is the whole input; the three cache figures are parts of it and don't overlap (cache_write
@@ -72,7 +73,7 @@ struct weir_llm_call {
     size_t messages, tools, images, files;
     /* Never less than the input's tokens: bytes outside of media (a byte-level BPE makes at most
      * one token of a byte) + 16 a message + 8 a tool + 512, 8,192 an image, an inline file's or
-     * audio's bytes, 100,000 a file that is only named. */
+     * audio's bytes, 100,000 a file that is only named, 2^20 for what the provider has kept. */
     int64_t input_bound;
     int64_t input_estimate;  /* a guess to bill by when usage is missing: a quarter of the bytes */
     struct weir_str user;    /* metadata.user_id, safety_identifier or user; absent: not given */
@@ -141,7 +142,7 @@ struct weir_llm_tap_conf {
     bool hide_usage;        /* usage was asked for by us: take its chunk out */
     bool client_usage;      /* the client asked for it: a cut stream tells it too */
     int64_t input_estimate; /* of the call */
-    size_t max_event_bytes; /* 0: 1 MiB */
+    size_t max_event_bytes; /* 0: the dialect's own limit */
 };
 
 /* Gets the bytes that go to the client, in order; they are borrowed for the length of the call. */

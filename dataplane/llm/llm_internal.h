@@ -18,6 +18,7 @@ struct weir_llm_decoder {
     size_t wrong_at;
     size_t image_bytes; /* inline images, which don't count by their bytes */
     size_t named_files;
+    bool stored; /* the provider adds what it has kept: an earlier answer, a conversation */
 };
 
 /* A top-level field that has a meaning here. */
@@ -65,6 +66,7 @@ struct weir_llm_document {
 };
 
 struct weir_llm_bridge;
+struct weir_responses_kept;
 
 struct weir_llm_tap {
     struct weir_llm_tap_conf conf;
@@ -74,6 +76,7 @@ struct weir_llm_tap {
     struct weir_llm_raw_usage raw;
     struct weir_llm_document *document; /* NULL for a stream */
     struct weir_llm_bridge *bridge;     /* NULL: bytes pass */
+    struct weir_responses_kept *kept;   /* what a cut of a Responses stream repeats; or NULL */
     struct weir_sse sse;
     int64_t created_s;
     uint64_t parts[WEIR_LLM_PARTS / 64];  /* open content blocks; choices that began */
@@ -124,6 +127,8 @@ struct weir_llm_ops {
     bool model_in_path, stream_in_path;      /* of a request; the body doesn't tell them */
     bool needs_limit;                        /* a limit must be told */
     bool usage_on_request;                   /* streams tell usage only when asked */
+    const char *input_field;                 /* holds the messages */
+    size_t event_bytes;                      /* of one event of a stream, at most; 0: 1 MiB */
     bool (*event)(struct weir_llm_tap *t, const struct weir_sse_event *e); /* false: keep it back */
     void (*usage)(struct weir_llm_tap *t, struct weir_str raw);
     struct weir_llm_doc_paths paths[WEIR_DOC_COUNT];
@@ -148,7 +153,7 @@ struct weir_llm_ops {
     void (*write_answer)(struct weir_canon_writer *w); /* of the parts that were gathered */
 };
 
-extern const struct weir_llm_ops weir_llm_chat_ops, weir_llm_messages_ops;
+extern const struct weir_llm_ops weir_llm_chat_ops, weir_llm_messages_ops, weir_llm_responses_ops;
 
 const struct weir_llm_ops *weir_llm_ops(enum weir_dialect d); /* NULL: no such dialect */
 
@@ -158,7 +163,8 @@ struct weir_llm_echo {
     struct weir_str text; /* what is answered */
     size_t sent;
     unsigned step;
-    bool limited; /* cut at the call's limit */
+    uint64_t events; /* so far, where a dialect numbers them */
+    bool limited;    /* cut at the call's limit */
     uint64_t id;
     int64_t created_s, input, output;
 };

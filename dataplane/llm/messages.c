@@ -111,6 +111,7 @@ const struct weir_llm_ops weir_llm_messages_ops = {
     .max_field = "max_tokens",
     .needs_limit = true,
     .older_max_field = "max_tokens",
+    .input_field = "messages",
     .event = weir_messages_event,
     .usage = weir_messages_usage,
     .paths =

@@ -10,6 +10,7 @@ enum {
     IMAGE_TOKENS = 8192,
     IMAGE_GUESS = 1024,
     FILE_TOKENS = 100000,
+    STORED_TOKENS = 1 << 20, /* a model's whole window */
 };
 
 bool weir_llm_wrong(struct weir_llm_decoder *d, const char *at, const char *what)
@@ -250,7 +251,8 @@ static void bound_input(struct weir_llm_decoder *d)
 
     c->input_bound = bytes + MESSAGE_TOKENS * (int64_t)c->messages +
                      TOOL_TOKENS * (int64_t)c->tools + FRAME_TOKENS +
-                     IMAGE_TOKENS * (int64_t)c->images + FILE_TOKENS * (int64_t)d->named_files;
+                     IMAGE_TOKENS * (int64_t)c->images + FILE_TOKENS * (int64_t)d->named_files +
+                     (d->stored ? STORED_TOKENS : 0);
     c->input_estimate = (bytes + 3) / 4 + IMAGE_GUESS * (int64_t)c->images;
 }
 

@@ -105,7 +105,9 @@ struct weir_llm_tap *weir_llm_tap_create(struct weir_arena *a, const struct weir
         t->bridge = weir_llm_bridge_create(t);
     if (t->document)
         return t;
-    weir_sse_init(&t->sse, conf->max_event_bytes ? conf->max_event_bytes : DEFAULT_EVENT_BYTES);
+    weir_sse_init(&t->sse, conf->max_event_bytes ? conf->max_event_bytes
+                           : t->ops->event_bytes ? t->ops->event_bytes
+                                                 : DEFAULT_EVENT_BYTES);
     weir_arena_on_destroy(a, destroy, t);
     return t;
 }

@@ -19,7 +19,7 @@
 #include "dataplane/proxy/worker.h"
 
 /* A client that sees nothing for longer may take the gateway for dead. */
-enum { LONGEST_HOLD_BACK_MS = 1000 };
+enum { LONGEST_HOLD_BACK_MS = 1000, MAX_TAIL_BYTES = 8 << 20 };
 
 /* ---- to the client ---- */
 
@@ -151,7 +151,7 @@ static void cut(struct weir_exchange *x)
 {
     struct weir_buf tail;
 
-    weir_buf_init(&tail, 64 << 10);
+    weir_buf_init(&tail, MAX_TAIL_BYTES);
     if (!x->answered)
         begin_answer(x);
     if (weir_llm_tap_cut(x->tap, weir_shortage_notice(x, &x->shortage), &tail) == WEIR_OK)
@@ -260,7 +260,7 @@ void weir_relay_body(struct weir_exchange *x, const char *p, size_t n)
     const struct weir_llm_seen *seen = weir_llm_tap_seen(x->tap);
 
     if (rc) {
-        weir_relay_error(x, rc, "an event of its stream is larger than 1 MiB");
+        weir_relay_error(x, rc, "an event of its stream is too large");
         return;
     }
     if (!x->event_stream)
@@ -361,7 +361,7 @@ static void pump_echo(struct weir_exchange *x)
 {
     struct weir_buf event;
 
-    weir_buf_init(&event, 1 << 20);
+    weir_buf_init(&event, 64 << 20);
     while (!x->slow_client && !x->awaiting_hold && weir_pipeline_is_open(x)) {
         weir_buf_clear(&event);
         if (weir_llm_echo_next(x->echo, &event) != WEIR_OK) {

@@ -1,4 +1,4 @@
-/* Answers of either dialect, whole and as a stream: fed at once or byte by byte, the same bytes go
+/* Answers of any dialect, whole and as a stream: fed at once or byte by byte, the same bytes go
  * to the client and the same things are seen; a cut ends with a stream that the same reader finds
  * complete. */
 #include <stdlib.h>

@@ -5,19 +5,13 @@
 #include "data/json_scan.h"
 #include "dataplane/llm/translate.h"
 
-static enum weir_dialect other(enum weir_dialect d)
-{
-    return d == WEIR_DIALECT_OPENAI_CHAT ? WEIR_DIALECT_ANTHROPIC_MESSAGES
-                                         : WEIR_DIALECT_OPENAI_CHAT;
-}
-
 static void check_names(struct weir_str dropped)
 {
     for (size_t i = 0; i < dropped.n; i++)
         WEIR_ASSERT(dropped.p[i] >= 0x20 && dropped.p[i] < 0x7f);
 }
 
-static void check_request(enum weir_dialect d, struct weir_str body)
+static void check_request(enum weir_dialect d, enum weir_dialect to, struct weir_str body)
 {
     struct weir_arena *a = weir_arena_create(NULL);
     struct weir_llm_translation t;
@@ -29,12 +23,12 @@ static void check_request(enum weir_dialect d, struct weir_str body)
     weir_buf_init(&b, 1 << 24);
     if (weir_llm_decode(&(struct weir_llm_endpoint){.dialect = d}, body, a, &call, &err) ==
         WEIR_OK) {
-        if (weir_llm_translate(&call, body, other(d), false, a, &t, &err) == WEIR_OK) {
+        if (weir_llm_translate(&call, body, to, false, a, &t, &err) == WEIR_OK) {
             weir_llm_translated(&t, WEIR_STR("m"), 7, false, a, &pieces);
             for (size_t i = 0; i < pieces.count; i++)
                 weir_buf_adds(&b, pieces.piece[i]);
             WEIR_ASSERT(b.n == pieces.bytes);
-            WEIR_ASSERT(weir_llm_decode(&(struct weir_llm_endpoint){.dialect = other(d)},
+            WEIR_ASSERT(weir_llm_decode(&(struct weir_llm_endpoint){.dialect = to},
                                         weir_buf_str(&b), a, &again, &err) == WEIR_OK);
             WEIR_ASSERT(again.max_output_tokens == 7 && again.stream == call.stream);
             check_names(t.dropped);
@@ -65,7 +59,7 @@ static struct weir_llm_tap *run(struct weir_arena *a, const struct weir_llm_tap_
     return tap;
 }
 
-/* What a client of the other dialect gets must be complete to its own reader. */
+/* What a client of another dialect gets must be complete to its own reader. */
 static void check_cut(struct weir_arena *a, struct weir_llm_tap *tap, enum weir_dialect client,
                       struct weir_buf *sent)
 {
@@ -82,10 +76,11 @@ static void check_cut(struct weir_arena *a, struct weir_llm_tap *tap, enum weir_
     weir_buf_fini(&rest);
 }
 
-static void check_answer(enum weir_dialect d, bool stream, struct weir_str text)
+static void check_answer(enum weir_dialect d, enum weir_dialect client, bool stream,
+                         struct weir_str text)
 {
     struct weir_llm_tap_conf conf = {.dialect = d,
-                                     .client = other(d),
+                                     .client = client,
                                      .event_stream = stream,
                                      .client_usage = text.n & 1,
                                      .status = 200,
@@ -101,7 +96,7 @@ static void check_answer(enum weir_dialect d, bool stream, struct weir_str text)
     if (!stream && whole.n)
         WEIR_ASSERT(weir_json_check(weir_buf_str(&whole), NULL) == WEIR_OK);
     if (stream)
-        check_cut(a, y, other(d), &split);
+        check_cut(a, y, client, &split);
     weir_buf_fini(&whole);
     weir_buf_fini(&split);
     weir_arena_destroy(a);
@@ -115,10 +110,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 
     if (n == 0 || n > 1 << 14)
         return 0;
-    for (enum weir_dialect d = WEIR_DIALECT_OPENAI_CHAT; d < WEIR_DIALECT_COUNT; d++) {
-        check_request(d, text);
-        check_answer(d, true, text);
-        check_answer(d, false, text);
-    }
+    for (enum weir_dialect d = WEIR_DIALECT_OPENAI_CHAT; d < WEIR_DIALECT_COUNT; d++)
+        for (enum weir_dialect to = WEIR_DIALECT_OPENAI_CHAT; to < WEIR_DIALECT_COUNT; to++) {
+            if (to == d)
+                continue;
+            check_request(d, to, text);
+            check_answer(d, to, true, text);
+            check_answer(d, to, false, text);
+        }
     return 0;
 }

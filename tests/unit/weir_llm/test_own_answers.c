@@ -112,6 +112,9 @@ static void model_lists_are_json_in_either_shape(void **state)
             assert_int_equal(weir_llm_models_body(d, list, n, 1700000000, &out), WEIR_OK);
             assert_int_equal(weir_json_check(weir_buf_str(&out), NULL), WEIR_OK);
         }
+    weir_buf_clear(&out);
+    assert_int_equal(
+        weir_llm_models_body(WEIR_DIALECT_ANTHROPIC_MESSAGES, list, 2, 1700000000, &out), WEIR_OK);
     assert_non_null(strstr(text(), "\"created_at\":\"2023-11-14T22:13:20Z\""));
     assert_non_null(strstr(text(), "\"last_id\":\"b\""));
 }
@@ -123,6 +126,21 @@ static void model_lists_are_json_in_either_shape(void **state)
     "gro\xc3\x9f"                                                                                  \
     "en Stadt\"}],\"role\":\"user\"},{\"role\":\"assistant\",\"content\":\"no\"}]" more "}"
 
+#define INPUT(more)                                                                                \
+    "{\"model\":\"echo\",\"input\":[{\"role\":\"user\",\"content\":\"no\"},{\"content\":[{"        \
+    "\"type\":"                                                                                    \
+    "\"input_text\",\"text\":\"Gr\\u00fc\\u00dfe an \"},{\"type\":\"input_text\",\"text\":\"alle " \
+    "in "                                                                                          \
+    "der gro\xc3\x9f"                                                                              \
+    "en Stadt\"}],\"role\":\"user\"},{\"role\":\"assistant\",\"content\":\"no\"}]" more "}"
+
+static const char *body_of(enum weir_dialect d, bool stream)
+{
+    if (d == WEIR_DIALECT_OPENAI_RESPONSES)
+        return stream ? INPUT(",\"stream\":true") : INPUT("");
+    return stream ? BODY(",\"stream\":true,\"stream_options\":{\"include_usage\":true}") : BODY("");
+}
+
 static void the_echo_answers_with_the_last_user_text(void **state)
 {
     (void)state;
@@ -131,14 +149,14 @@ static void the_echo_answers_with_the_last_user_text(void **state)
         struct weir_llm_tap *t = weir_llm_tap_create(arena, &conf);
         const struct weir_llm_seen *s = weir_llm_tap_seen(t);
 
-        assert_int_equal(weir_llm_echo_body(echo(d, BODY("")), &out), WEIR_OK);
+        assert_int_equal(weir_llm_echo_body(echo(d, body_of(d, false)), &out), WEIR_OK);
         assert_int_equal(weir_json_check(weir_buf_str(&out), NULL), WEIR_OK);
         assert_int_equal(weir_llm_tap_feed(t, out.p, out.n, drop, NULL), WEIR_OK);
         assert_non_null(strstr(text(), "\"Gr\xc3\xbc\xc3\x9f"
                                        "e an alle in der gro\xc3\x9f"
                                        "en Stadt\""));
         assert_int_equal(s->usage.output, 9);
-        assert_int_equal(s->usage.input, (sizeof(BODY("")) - 1 + 3) / 4);
+        assert_int_equal(s->usage.input, (strlen(body_of(d, false)) + 3) / 4);
         assert_true(s->finish.n > 0);
     }
 }
@@ -150,8 +168,7 @@ static void the_echo_streams_whole_characters_and_a_proper_end(void **state)
         struct weir_llm_tap_conf conf = {.dialect = d, .event_stream = true};
         struct weir_llm_tap *t = weir_llm_tap_create(arena, &conf);
         const struct weir_llm_seen *s = weir_llm_tap_seen(t);
-        struct weir_llm_echo *e =
-            echo(d, BODY(",\"stream\":true,\"stream_options\":{\"include_usage\":true}"));
+        struct weir_llm_echo *e = echo(d, body_of(d, true));
         int rc;
 
         while ((rc = weir_llm_echo_next(e, &out)) == WEIR_OK)
