@@ -160,6 +160,13 @@ static void check_provider(struct check *c, const struct weir__config_item *i)
         bad(c, i, "spec.tls", "needs certFile and keyFile together: add the other one");
     if (p->dialect == WEIR__V1__DIALECT__echo && p->endpoint)
         bad(c, i, "spec.endpoint", "the echo provider has no endpoint: remove it");
+    if (p->dialect == WEIR__V1__DIALECT__echo && p->n_alsospeaks)
+        bad(c, i, "spec.alsoSpeaks", "the echo provider answers in every API: remove it");
+    for (size_t k = 0; k < p->n_alsospeaks; k++) {
+        (void)snprintf(path, sizeof path, "spec.alsoSpeaks[%zu]", k);
+        if (p->alsospeaks[k] == p->dialect || p->alsospeaks[k] == WEIR__V1__DIALECT__echo)
+            bad(c, i, path, "must be another API than `dialect`, and not echo: remove it");
+    }
     for (size_t k = 0; k < p->n_models; k++)
         for (size_t j = 0; j < k; j++)
             if (strcmp(p->models[k]->name, p->models[j]->name) == 0) {

@@ -70,6 +70,7 @@ int weir_chat_models(const struct weir_llm_model *list, size_t n, int64_t create
 
 const struct weir_llm_ops weir_llm_chat_ops = {
     .name = "openai",
+    .call = "chat",
     .fields = weir_chat_fields,
     .field_count = WEIR_CHAT_FIELDS,
     .max_field = "max_completion_tokens",

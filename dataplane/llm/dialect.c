@@ -18,6 +18,13 @@ const char *weir_dialect_name(enum weir_dialect d)
     return ops ? ops->name : "none";
 }
 
+const char *weir_dialect_call(enum weir_dialect d)
+{
+    const struct weir_llm_ops *ops = weir_llm_ops(d);
+
+    return ops ? ops->call : "other";
+}
+
 struct weir_str weir_llm_keepalive(enum weir_dialect d)
 {
     const struct weir_llm_ops *ops = weir_llm_ops(d);

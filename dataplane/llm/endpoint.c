@@ -4,6 +4,8 @@
 #include "common/http/percent.h"
 #include "dataplane/llm/llm_internal.h"
 
+enum { MAX_ID = 256 };
+
 /* '*' stands for the model: one or more characters. The first row of a dialect and an operation is
  * the one that providers get; clients may leave the version out. */
 struct row {
@@ -25,6 +27,17 @@ static const struct row rows[] = {
     ROW("/v1/messages", WEIR_HTTP_POST, WEIR_OP_GENERATE, WEIR_DIALECT_ANTHROPIC_MESSAGES, false),
     ROW("/v1/messages/count_tokens", WEIR_HTTP_POST, WEIR_OP_COUNT_TOKENS,
         WEIR_DIALECT_ANTHROPIC_MESSAGES, false),
+    ROW("/v1/responses", WEIR_HTTP_POST, WEIR_OP_GENERATE, WEIR_DIALECT_OPENAI_RESPONSES, false),
+    ROW("/responses", WEIR_HTTP_POST, WEIR_OP_GENERATE, WEIR_DIALECT_OPENAI_RESPONSES, false),
+    ROW("/v1/responses/input_tokens", WEIR_HTTP_POST, WEIR_OP_COUNT_TOKENS,
+        WEIR_DIALECT_OPENAI_RESPONSES, false),
+    /* Here '*' is the id of an answer. */
+    ROW("/v1/responses/*/cancel", WEIR_HTTP_POST, WEIR_OP_STORED, WEIR_DIALECT_OPENAI_RESPONSES,
+        false),
+    ROW("/v1/responses/*/input_items", WEIR_HTTP_GET, WEIR_OP_STORED, WEIR_DIALECT_OPENAI_RESPONSES,
+        false),
+    ROW("/v1/responses/*", WEIR_HTTP_GET, WEIR_OP_STORED, WEIR_DIALECT_OPENAI_RESPONSES, false),
+    ROW("/v1/responses/*", WEIR_HTTP_DELETE, WEIR_OP_STORED, WEIR_DIALECT_OPENAI_RESPONSES, false),
     /* Of several dialects: the request's headers tell whose list is meant. */
     ROW("/v1/models", WEIR_HTTP_GET, WEIR_OP_MODELS, WEIR_DIALECT_NONE, false),
     ROW("/models", WEIR_HTTP_GET, WEIR_OP_MODELS, WEIR_DIALECT_NONE, false),
@@ -91,6 +104,19 @@ enum weir_dialect weir_llm_endpoint_dialect(struct weir_str path)
     return of_prefix;
 }
 
+/* It goes on in a path as it is. */
+static bool is_id(struct weir_str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+              c == '_' || c == '-'))
+            return false;
+    }
+    return s.n <= MAX_ID;
+}
+
 int weir_llm_endpoint_find(enum weir_http_method method, struct weir_str path, struct weir_arena *a,
                            struct weir_llm_endpoint *out)
 {
@@ -106,7 +132,9 @@ int weir_llm_endpoint_find(enum weir_http_method method, struct weir_str path, s
         struct weir_str model = WEIR_STR_NULL;
 
         if (!fits(r->path, path, &model) ||
-            (model.p && weir_percent_decode(a, model, false, &model)))
+            (r->operation == WEIR_OP_STORED
+                 ? !is_id(model)
+                 : model.p && weir_percent_decode(a, model, false, &model)))
             continue;
         if (r->method != method) {
             rc = WEIR_EINVAL;
@@ -116,7 +144,10 @@ int weir_llm_endpoint_find(enum weir_http_method method, struct weir_str path, s
         if (r->dialect)
             out->dialect = r->dialect;
         out->stream = r->stream;
-        out->model = model;
+        if (r->operation == WEIR_OP_STORED)
+            out->stored = path;
+        else
+            out->model = model;
         return WEIR_OK;
     }
     return rc;
@@ -147,7 +178,7 @@ struct weir_str weir_llm_endpoint_path(const struct weir_llm_endpoint *to,
 
     if (!r)
         return WEIR_STR_NULL;
-    path = r->path;
+    path = to->operation == WEIR_OP_STORED ? to->stored : r->path;
     if (weir_str_ends(base_path, version_of(path)))
         path = from(path, version_of(path).n);
     if (split(path, &before, &after))

@@ -31,17 +31,20 @@ enum weir_operation {
     WEIR_OP_COUNT_TOKENS, /* passed through, never billed */
     WEIR_OP_MODELS,       /* answered here */
     WEIR_OP_HELLO,        /* a harness asks whether anybody is there */
+    WEIR_OP_STORED, /* about an answer that its provider keeps; passed through, never billed */
 };
 
 /* Where a call is sent: a client's path, or a provider's (endpoint.h). */
 struct weir_llm_endpoint {
     enum weir_dialect dialect;
     enum weir_operation operation;
-    struct weir_str model; /* in the path; absent: the body names it */
-    bool stream;           /* the path asks for a stream */
+    struct weir_str model;  /* in the path; absent: the body names it */
+    bool stream;            /* the path asks for a stream */
+    struct weir_str stored; /* of WEIR_OP_STORED: the path, for the provider, too */
 };
 
 const char *weir_dialect_name(enum weir_dialect d); /* as in a Provider; never NULL */
+const char *weir_dialect_call(enum weir_dialect d); /* "chat", ... in records; never NULL */
 
 /* Tokens. -1: the provider did not say; 0 is an answer. Every dialect is brought to the same sense:
  * input is the whole input; the three cache figures are parts of it and don't overlap (cache_write

@@ -119,7 +119,7 @@ struct weir_canon_writer;
 struct weir_canon_event;
 
 struct weir_llm_ops {
-    const char *name;
+    const char *name, *call;
     const struct weir_llm_field *fields;
     size_t field_count;
     const char *max_field, *older_max_field; /* the names under which a limit is added */

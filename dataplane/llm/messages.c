@@ -106,6 +106,7 @@ static int models(const struct weir_llm_model *list, size_t n, int64_t created_s
 
 const struct weir_llm_ops weir_llm_messages_ops = {
     .name = "anthropic",
+    .call = "messages",
     .fields = weir_messages_fields,
     .field_count = WEIR_MESSAGES_FIELDS,
     .max_field = "max_tokens",

@@ -86,6 +86,12 @@ struct members {
     struct weir_str type, sequence, response, delta, item, index, error;
 };
 
+static void keep(struct weir_str *to, char *bytes, size_t cap, struct weir_str raw)
+{
+    if (weir_canon_string(raw).n)
+        weir_llm_keep(to, bytes, cap, weir_canon_string(raw));
+}
+
 static void read_response(struct weir_llm_tap *t, struct weir_str raw)
 {
     struct weir_str id = WEIR_STR_NULL, model = id, created = id, status = id, usage = id,
@@ -97,24 +103,22 @@ static void read_response(struct weir_llm_tap *t, struct weir_str raw)
     if (!weir_canon_find(raw, want, 6))
         return;
     if (!t->begun) {
-        weir_llm_keep(&t->id, t->id_bytes, WEIR_LLM_ID_BYTES, weir_canon_string(id));
-        weir_llm_keep_tokens(&t->created_s, created);
+        keep(&t->id, t->id_bytes, WEIR_LLM_ID_BYTES, id);
+        if (created.p)
+            weir_llm_keep_tokens(&t->created_s, created);
         t->begun = true;
     }
-    if (weir_canon_string(model).n)
-        weir_llm_keep(&t->seen.model, t->model_bytes, WEIR_LLM_MODEL_BYTES,
-                      weir_canon_string(model));
+    keep(&t->seen.model, t->model_bytes, WEIR_LLM_MODEL_BYTES, model);
     if (usage.p)
         weir_responses_usage(t, usage);
     if (error.p)
         weir_llm_keep_error(t, error);
     if (t->seen.complete)
-        weir_llm_keep(&t->seen.finish, t->finish_bytes, WEIR_LLM_WORD_BYTES,
-                      weir_canon_string(status));
+        keep(&t->seen.finish, t->finish_bytes, WEIR_LLM_WORD_BYTES, status);
 }
 
-/* The texts of an item, wherever they stand; what is encrypted is no text, names are output. */
-static size_t written(struct weir_str raw, bool names)
+/* The texts of an item and its parts; what is encrypted is no text. Or its names: output, too. */
+static size_t written(struct weir_str raw, bool names, unsigned depth)
 {
     struct weir_str key, text, inner;
     struct weir_json j;
@@ -123,7 +127,7 @@ static size_t written(struct weir_str raw, bool names)
     weir_json_init(&j, raw);
     if (weir_json_enter(&j, WEIR_JSON_ARRAY)) {
         while (weir_json_element(&j) && weir_json_skip(&j, &inner))
-            n += inner.p[0] == '{' ? written(inner, names) : 0;
+            n += inner.p[0] == '{' ? written(inner, names, depth) : 0;
         return n;
     }
     if (!weir_json_enter(&j, WEIR_JSON_OBJECT))
@@ -136,8 +140,9 @@ static size_t written(struct weir_str raw, bool names)
         text = weir_canon_string(inner);
         if (text.p && (names ? weir_json_is(key, "name") : counts))
             n += weir_json_text_bytes(text);
-        else if (!names && (weir_json_is(key, "content") || weir_json_is(key, "summary")))
-            n += written(inner, false);
+        else if (!names && depth == 0 &&
+                 (weir_json_is(key, "content") || weir_json_is(key, "summary")))
+            n += written(inner, false, 1);
     }
     return n;
 }
@@ -300,11 +305,11 @@ bool weir_responses_event(struct weir_llm_tap *t, const struct weir_sse_event *e
         read_lifecycle(t, &m);
     } else if (weir_json_is(m.type, "response.output_item.added")) {
         mark(t, m.index, false);
-        weir_llm_count_output(t, written(m.item, true));
+        weir_llm_count_output(t, written(m.item, true, 0));
         open_message(t, &m);
     } else if (weir_json_is(m.type, "response.output_item.done")) {
         if (!mark(t, m.index, true)) /* some send an item at once */
-            weir_llm_count_output(t, written(m.item, false));
+            weir_llm_count_output(t, written(m.item, false, 0));
         keep_done(t, &m);
     } else if (weir_json_is(m.type, "response.content_part.done")) {
         if (is_open(t->kept, m.index))

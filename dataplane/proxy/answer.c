@@ -25,15 +25,17 @@ size_t weir_answer_headers(struct weir_exchange *x, bool with_cost, struct weir_
     if (x->candidate) {
         h[n++] =
             (struct weir_http_header){WEIR_STR("x-weir-provider"), x->candidate->provider->name};
-        h[n++] = (struct weir_http_header){WEIR_STR("x-weir-model"), x->candidate->model};
+        if (x->candidate->model.n)
+            h[n++] = (struct weir_http_header){WEIR_STR("x-weir-model"), x->candidate->model};
     }
     if (x->attempt_count)
         h[n++] = header("x-weir-attempts", weir_arena_printf(x->arena, "%zu", x->attempt_count));
     if (x->candidate && weir_attempt_limits(x))
         h[n++] = header("x-weir-output-limit",
                         weir_arena_printf(x->arena, "%" PRId64, x->candidate->choice_limit));
-    if (weir_exchange_is_translated(x) && x->translation.dropped.p)
-        h[n++] = (struct weir_http_header){WEIR_STR("x-weir-dropped"), x->translation.dropped};
+    if (weir_exchange_is_translated(x) && x->translations[x->candidate->dialect].dropped.p)
+        h[n++] = (struct weir_http_header){WEIR_STR("x-weir-dropped"),
+                                           x->translations[x->candidate->dialect].dropped};
     if (with_cost && x->sent && x->candidate->price)
         h[n++] = header("x-weir-cost-usd", weir_arena_printf(x->arena, "%" PRId64 ".%09" PRId64,
                                                              x->cost_nano_usd / 1000000000,
@@ -101,7 +103,7 @@ static void list_route(struct weir_exchange *x, struct model_list *l,
         for (size_t t = 0; t < r->groups[g].target_count; t++) {
             const struct weir_policy_provider *p = r->groups[g].targets[t].provider;
 
-            if (!p->echo && p->dialect != x->endpoint.dialect &&
+            if (!weir_policy_speaks(p, x->endpoint.dialect) &&
                 (p->passthrough || r->translation == WEIR__V1__TRANSLATION__none))
                 continue;
             for (size_t i = 0; i < r->spec->n_models; i++)

@@ -42,7 +42,8 @@ static bool stays_behind(struct weir_str name)
 static bool is_of_dialect(struct weir_str name)
 {
     static const struct weir_str prefixes[] = {
-        WEIR_STR_INIT("anthropic-"), WEIR_STR_INIT("openai-"), WEIR_STR_INIT("x-stainless-")};
+        WEIR_STR_INIT("anthropic-"), WEIR_STR_INIT("openai-"), WEIR_STR_INIT("x-stainless-"),
+        WEIR_STR_INIT("x-codex-"), WEIR_STR_INIT("x-openai-")};
 
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
         if (name.n >= prefixes[i].n &&
@@ -114,9 +115,10 @@ static struct weir_str continue_trace(struct weir_exchange *x, struct weir_str f
     return weir_str_of(to);
 }
 
-static void build_headers(struct weir_exchange *x, const struct weir_policy_provider *p,
+static void build_headers(struct weir_exchange *x, const struct weir_candidate *c,
                           struct weir_http_call_spec *out)
 {
+    const struct weir_policy_provider *p = c->provider;
     size_t n = 0, client_count;
     const struct weir_http_header *client = weir_http_req_headers(x->req, &client_count);
     struct weir_http_hop hop = weir_http_hop_of(client, client_count);
@@ -134,7 +136,7 @@ static void build_headers(struct weir_exchange *x, const struct weir_policy_prov
                                                 : client[i].value);
     h[n++] = header(WEIR_STR("content-type"), WEIR_STR("application/json"));
     h[n++] = header(WEIR_STR("accept-encoding"), WEIR_STR("identity"));
-    if (foreign && p->dialect == WEIR_DIALECT_ANTHROPIC_MESSAGES &&
+    if (foreign && c->dialect == WEIR_DIALECT_ANTHROPIC_MESSAGES &&
         !is_named(WEIR_STR("anthropic-version"), p->headers, p->header_count) &&
         !is_named(WEIR_STR("anthropic-version"), x->route->headers, x->route->header_count))
         h[n++] = header(WEIR_STR("anthropic-version"), WEIR_STR("2023-06-01"));
@@ -150,9 +152,10 @@ static void build_headers(struct weir_exchange *x, const struct weir_policy_prov
 static struct weir_str build_path(const struct weir_exchange *x, const struct weir_candidate *c)
 {
     const struct weir_policy_provider *p = c->provider;
-    struct weir_llm_endpoint to = {.dialect = p->echo ? x->endpoint.dialect : p->dialect,
+    struct weir_llm_endpoint to = {.dialect = c->dialect,
                                    .operation = x->endpoint.operation,
                                    .model = c->model,
+                                   .stored = x->endpoint.stored,
                                    .stream = x->call.stream};
     struct weir_str query = weir_http_req_query(x->req);
     struct weir_str path = weir_llm_endpoint_path(&to, p->base_path, x->arena);
@@ -179,8 +182,9 @@ static void write_body(struct weir_exchange *x, const struct weir_candidate *c,
     bool told = x->call.max_output_tokens >= 0 || weir_attempt_limits(x);
 
     if (weir_exchange_is_translated(x)) {
-        weir_llm_translated(&x->translation, c->model,
-                            told || x->translation.needs_limit ? c->choice_limit : 0,
+        const struct weir_llm_translation *t = &x->translations[c->dialect];
+
+        weir_llm_translated(t, c->model, told || t->needs_limit ? c->choice_limit : 0,
                             !c->provider->vendor, x->arena, out);
         return;
     }
@@ -200,18 +204,19 @@ void weir_attempt_request(struct weir_exchange *x, const struct weir_candidate *
     struct weir_llm_pieces *pieces = WEIR_ARENA_NEW(x->arena, struct weir_llm_pieces);
     int64_t elapsed_ms = (weir_mono_us() - x->started_us) / 1000;
 
-    write_body(x, c, pieces);
+    if (x->endpoint.operation != WEIR_OP_STORED)
+        write_body(x, c, pieces);
     *out = (struct weir_http_call_spec){
-        .method = WEIR_STR("POST"),
+        .method = weir_http_req_method_name(x->req),
         .path = build_path(x, c),
         .body = pieces->piece,
         .body_count = pieces->count,
-        .has_body = true,
+        .has_body = weir_http_req_method(x->req) == WEIR_HTTP_POST,
         .connect_timeout_ms = limit_of(r->connect_ms, p->connect_ms),
         .first_byte_timeout_ms = limit_of(r->first_byte_ms, p->first_byte_ms),
         .idle_timeout_ms = limit_of(r->idle_ms, p->idle_ms),
         .total_timeout_ms = limit_of(r->total_ms, p->total_ms) - elapsed_ms};
     if (out->total_timeout_ms < 1)
         out->total_timeout_ms = 1;
-    build_headers(x, c->provider, out);
+    build_headers(x, c, out);
 }

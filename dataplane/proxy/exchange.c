@@ -67,8 +67,7 @@ void weir_exchange_on_abort(struct weir_http_req *req, int rc)
 
 bool weir_exchange_is_translated(const struct weir_exchange *x)
 {
-    return x->candidate && !x->candidate->provider->echo &&
-           x->candidate->provider->dialect != x->endpoint.dialect;
+    return x->candidate && x->candidate->dialect != x->endpoint.dialect;
 }
 
 void weir_exchange_drop_body(struct weir_exchange *x)
@@ -76,7 +75,8 @@ void weir_exchange_drop_body(struct weir_exchange *x)
     if (!x->answered || !x->body_sent)
         return;
     x->body = WEIR_STR_NULL;
-    weir_buf_fini(&x->translation.rest);
+    for (size_t d = 0; d < WEIR_DIALECT_COUNT; d++)
+        weir_buf_fini(&x->translations[d].rest);
     weir_http_req_drop_body(x->req);
 }
 

@@ -29,6 +29,7 @@ enum {
 /* A target that this call can be sent to, with the names and prices that hold there. */
 struct weir_candidate {
     const struct weir_policy_provider *provider;
+    enum weir_dialect dialect;      /* in which it gets the call */
     struct weir_str model;          /* as the provider knows it */
     const struct weir_price *price; /* NULL: unknown */
     int64_t max_output_tokens;      /* of all choices together */
@@ -88,7 +89,8 @@ struct weir_exchange {
     const struct weir_policy_route *route;
     struct weir_candidate *candidates;
     size_t candidate_count;
-    struct weir_llm_translation translation; /* for candidates of another dialect, if any */
+    /* For candidates of other dialects, by these; `to` NONE: not made. */
+    struct weir_llm_translation translations[WEIR_DIALECT_COUNT];
 
     /* hold */
     struct weir_admission admission;

@@ -34,7 +34,8 @@ struct weir_policy_model {
 
 struct weir_policy_provider {
     struct weir_str id, name; /* "ns/name", "name" */
-    enum weir_dialect dialect;
+    enum weir_dialect dialect; /* for calls in one that it doesn't speak */
+    uint32_t speaks;           /* bit d: dialect d, which passes as it is */
     bool echo;
     struct weir_origin *origin; /* NULL for echo; shared by all workers */
     int64_t max_connections;    /* to it, by one worker */
@@ -140,6 +141,9 @@ const struct weir_policy_provider *weir_policy_provider(const struct weir_policy
 /* Does the selector pick this call? provider may be NULL for "any". */
 bool weir_policy_selects(const Weir__V1__Selector *s, const struct weir_policy_agent *agent,
                          struct weir_str model, const struct weir_policy_provider *provider);
+
+/* Can a call in this dialect pass as it is? */
+bool weir_policy_speaks(const struct weir_policy_provider *p, enum weir_dialect d);
 
 /* The provider's entry for a model as callers name it; NULL when it lists none such. */
 const struct weir_policy_model *weir_policy_model(const struct weir_policy_provider *p,

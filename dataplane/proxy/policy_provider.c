@@ -186,29 +186,47 @@ static void compile_origin(struct weir_policy_compile *c, struct weir_policy_pro
         return;
     }
     p->vendor = is_vendor(url.host);
+    if (weir_str_ends(url.host, WEIR_STR(".openai.com")))
+        p->speaks |= 1u << WEIR_DIALECT_OPENAI_CHAT | 1u << WEIR_DIALECT_OPENAI_RESPONSES;
     p->base_path = weir_arena_copy(c->p->arena, url.path);
     while (p->base_path.n && p->base_path.p[p->base_path.n - 1] == '/')
         p->base_path.n--;
 }
 
+static enum weir_dialect dialect_of(Weir__V1__Dialect d)
+{
+    switch ((int)d) {
+    case WEIR__V1__DIALECT__openai:
+        return WEIR_DIALECT_OPENAI_CHAT;
+    case WEIR__V1__DIALECT__openaiResponses:
+        return WEIR_DIALECT_OPENAI_RESPONSES;
+    case WEIR__V1__DIALECT__anthropic:
+        return WEIR_DIALECT_ANTHROPIC_MESSAGES;
+    default:
+        return WEIR_DIALECT_NONE;
+    }
+}
+
 static void compile_dialect(struct weir_policy_compile *c, struct weir_policy_provider *p,
                             const Weir__V1__ProviderSpec *spec)
 {
-    switch ((int)spec->dialect) {
-    case WEIR__V1__DIALECT__openai:
-        p->dialect = WEIR_DIALECT_OPENAI_CHAT;
-        break;
-    case WEIR__V1__DIALECT__anthropic:
-        p->dialect = WEIR_DIALECT_ANTHROPIC_MESSAGES;
-        break;
-    case WEIR__V1__DIALECT__echo:
-        p->echo = true;
+    p->echo = spec->dialect == WEIR__V1__DIALECT__echo;
+    if (p->echo)
         return;
-    default:
+    p->dialect = dialect_of(spec->dialect);
+    p->speaks = 1u << p->dialect;
+    for (size_t i = 0; i < spec->n_alsospeaks; i++)
+        p->speaks |= 1u << dialect_of(spec->alsospeaks[i]);
+    if (p->speaks & 1u << WEIR_DIALECT_NONE) {
         weir__policy_bad(c, "spec.dialect", "not supported by this proxy yet");
         return;
     }
     compile_origin(c, p, spec);
+}
+
+bool weir_policy_speaks(const struct weir_policy_provider *p, enum weir_dialect d)
+{
+    return p->echo || p->speaks & 1u << d;
 }
 
 void weir__policy_provider(struct weir_policy_compile *c, const struct weir_policy_resource *r)

@@ -5,6 +5,12 @@ enum weir_verdict weir_stage_decode(struct weir_exchange *x)
 {
     struct weir_err err = {0};
 
+    if (x->endpoint.operation == WEIR_OP_STORED) {
+        x->call = (struct weir_llm_call){
+            .dialect = x->endpoint.dialect, .model = WEIR_STR(""), .max_output_tokens = -1, .n = 1};
+        x->model = x->call.model;
+        return WEIR_V_CONTINUE;
+    }
     if (weir_llm_decode(&x->endpoint, x->body, x->arena, &x->call, &err))
         return weir_answer_error(x, &err);
     x->call.model = weir_arena_copy(x->arena, x->call.model);

@@ -40,12 +40,20 @@ static struct weir_candidate *pick(struct weir_exchange *x)
     return best;
 }
 
+/* Who has kept an answer is found by asking one after the other. */
+static size_t most_attempts(const struct weir_exchange *x)
+{
+    size_t most = (size_t)(x->route->attempts > 0 ? x->route->attempts : 1);
+
+    return x->endpoint.operation == WEIR_OP_STORED && most < x->candidate_count ? x->candidate_count
+                                                                                : most;
+}
+
 static bool may_try_again(const struct weir_exchange *x)
 {
     size_t counted = x->attempt_count - x->stale_count;
 
-    return x->attempt_count < WEIR_MAX_ATTEMPTS &&
-           counted < (size_t)(x->route->attempts > 0 ? x->route->attempts : 1) && !x->client_gone &&
+    return x->attempt_count < WEIR_MAX_ATTEMPTS && counted < most_attempts(x) && !x->client_gone &&
            (counted == 0 || may_fall_back(x));
 }
 
@@ -183,8 +191,10 @@ void weir_attempt_failed(struct weir_exchange *x, const char *error, const char 
 
 /* ---- events of the upstream call, in the order in which they come ---- */
 
-static bool worth_another_try(int status)
+static bool worth_another_try(struct weir_exchange *x, int status)
 {
+    if (status == 404 && x->endpoint.operation == WEIR_OP_STORED)
+        return pick(x)->tries == 0; /* another provider may know the answer */
     return status == 408 || status == 429 || status >= 500;
 }
 
@@ -217,7 +227,7 @@ static void on_head(void *arg, const struct weir_http_call_head *head)
     a->reused_connection = info.reused_connection;
     if (x->first_byte_us == 0)
         x->first_byte_us = now;
-    if (worth_another_try(head->status) && may_try_again(x)) {
+    if (worth_another_try(x, head->status) && may_try_again(x)) {
         weir_attempt_failed(x, "http", weir_arena_printf(x->arena, "status %d", head->status),
                             false);
         return;

@@ -110,7 +110,7 @@ enum weir_verdict weir_stage_hold(struct weir_exchange *x)
 {
     struct weir_err err;
 
-    if (x->endpoint.operation == WEIR_OP_COUNT_TOKENS)
+    if (x->endpoint.operation != WEIR_OP_GENERATE)
         return WEIR_V_CONTINUE;
     if (weir_charges_collect(x, &err))
         return weir_answer_error(x, &err);

@@ -134,7 +134,8 @@ enum weir_verdict weir_stage_identify(struct weir_exchange *x)
             x, &(struct weir_err){.rc = rc,
                                   .http_status = 404,
                                   .code = "unknown_path",
-                                  .detail = "Weir serves /v1/chat/completions, /v1/messages, "
-                                            "/v1/messages/count_tokens and /v1/models."});
+                                  .detail =
+                                      "Weir serves /v1/chat/completions, /v1/messages, "
+                                      "/v1/messages/count_tokens, /v1/responses and /v1/models."});
     return find_caller(x);
 }

@@ -9,11 +9,13 @@ static const char *operation_name(const struct weir_exchange *x)
 {
     switch (x->endpoint.operation) {
     case WEIR_OP_GENERATE:
-        return x->endpoint.dialect == WEIR_DIALECT_ANTHROPIC_MESSAGES ? "messages" : "chat";
+        return weir_dialect_call(x->endpoint.dialect);
     case WEIR_OP_COUNT_TOKENS:
         return "count_tokens";
     case WEIR_OP_MODELS:
         return "models";
+    case WEIR_OP_STORED:
+        return "stored_answer";
     case WEIR_OP_HELLO:
     case WEIR_OP_UNKNOWN:
         break;
@@ -28,8 +30,10 @@ static int64_t since(const struct weir_exchange *x, int64_t us)
 
 static void fill_caller(const struct weir_exchange *x, struct weir_record *r)
 {
-    static const struct weir_str session_headers[] = {
-        {"x-claude-code-session-id", 24}, {"session_id", 10}, {"x-session-id", 12}};
+    static const struct weir_str session_headers[] = {{"x-claude-code-session-id", 24},
+                                                      {"session_id", 10},
+                                                      {"session-id", 10},
+                                                      {"x-session-id", 12}};
 
     r->user_agent = weir_http_req_header(x->req, WEIR_STR("user-agent"));
     r->session = x->call.session;

@@ -443,8 +443,7 @@ enum weir_verdict weir_stage_relay(struct weir_exchange *x)
             keep_head(x, x->response);
     }
     x->tap = weir_llm_tap_create(
-        x->arena, &(struct weir_llm_tap_conf){.dialect = x->echo ? x->endpoint.dialect
-                                                                 : x->candidate->provider->dialect,
+        x->arena, &(struct weir_llm_tap_conf){.dialect = x->candidate->dialect,
                                               .client = x->endpoint.dialect,
                                               .status = (uint16_t)x->status,
                                               .created_s = x->started_wall_ms / 1000,

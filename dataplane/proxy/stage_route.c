@@ -91,7 +91,7 @@ static bool is_reached(const struct weir_exchange *x, const struct weir_policy_t
 {
     const struct weir_policy_provider *p = t->provider;
 
-    if (p->echo || p->dialect == x->endpoint.dialect)
+    if (weir_policy_speaks(p, x->endpoint.dialect))
         return reach == OWN_DIALECT;
     /* A caller's own credential is of no use to another vendor. */
     return reach != OWN_DIALECT && !p->passthrough && x->endpoint.operation == WEIR_OP_GENERATE &&
@@ -109,11 +109,12 @@ static bool make_candidate(struct weir_exchange *x, const struct weir_policy_tar
     if (p->unavailable || (p->model_count && !m) || !is_reached(x, t, m, reach) ||
         (p->echo && x->endpoint.operation != WEIR_OP_GENERATE))
         return false;
-    *out = (struct weir_candidate){.provider = p,
-                                   .model = m ? m->upstream : name,
-                                   .weight = t->weight,
-                                   .shows_all =
-                                       p->echo || x->call.no_reasoning || (m && m->shows_all)};
+    *out = (struct weir_candidate){
+        .provider = p,
+        .dialect = weir_policy_speaks(p, x->endpoint.dialect) ? x->endpoint.dialect : p->dialect,
+        .model = m ? m->upstream : name,
+        .weight = t->weight,
+        .shows_all = p->echo || x->call.no_reasoning || (m && m->shows_all)};
     out->price = weir_prices_find(weir_policy_prices(x->policy), p->name, out->model);
     out->choice_limit = choice_limit(x, out, m);
     out->max_output_tokens = output_limit(x, out->choice_limit);
@@ -181,43 +182,61 @@ static void list_candidates(struct weir_exchange *x)
 
 static bool is_foreign(const struct weir_exchange *x, const struct weir_candidate *c)
 {
-    return !c->provider->echo && c->provider->dialect != x->endpoint.dialect;
+    return c->dialect != x->endpoint.dialect;
 }
 
-static void leave_out_foreign(struct weir_exchange *x)
+static void leave_out(struct weir_exchange *x, enum weir_dialect d)
 {
     size_t n = 0;
 
     for (size_t i = 0; i < x->candidate_count; i++)
-        if (!is_foreign(x, &x->candidates[i]))
+        if (x->candidates[i].dialect != d)
             x->candidates[n++] = x->candidates[i];
     x->candidate_count = n;
 }
 
-static void free_translation(void *arg)
+static void free_translations(void *arg)
 {
-    weir_buf_fini(arg);
+    struct weir_llm_translation *t = arg;
+
+    for (size_t d = 0; d < WEIR_DIALECT_COUNT; d++)
+        weir_buf_fini(&t[d].rest);
 }
 
-/* Can the targets of another dialect serve this call? Two dialects: all are of the same one. */
+/* Can the targets of other dialects serve this call? Once for each dialect; the first reason why
+ * not is told when nothing is left. */
 static int translate(struct weir_exchange *x, struct weir_err *err)
 {
-    const struct weir_candidate *c = x->candidates, *end = c + x->candidate_count;
-    int rc;
+    bool strict = x->route->translation == WEIR__V1__TRANSLATION__strict;
+    struct weir_err later;
+    size_t i = 0;
+    int first = WEIR_OK;
 
-    while (c < end && !is_foreign(x, c))
-        c++;
-    if (c == end)
-        return WEIR_OK;
-    if (x->translation.to == WEIR_DIALECT_NONE)
-        weir_arena_on_destroy(x->arena, free_translation, &x->translation.rest);
-    weir_buf_fini(&x->translation.rest); /* of a model that was given up */
-    rc = weir_llm_translate(&x->call, x->body, c->provider->dialect,
-                            x->route->translation == WEIR__V1__TRANSLATION__strict, x->arena,
-                            &x->translation, err);
-    if (rc)
-        leave_out_foreign(x);
-    return x->candidate_count ? WEIR_OK : rc;
+    while (i < x->candidate_count) {
+        enum weir_dialect d = x->candidates[i].dialect;
+        struct weir_llm_translation *t = &x->translations[d];
+        int rc;
+
+        if (!is_foreign(x, &x->candidates[i]) || t->to != WEIR_DIALECT_NONE) {
+            i++;
+            continue;
+        }
+        rc = weir_llm_translate(&x->call, x->body, d, strict, x->arena, t, first ? &later : err);
+        if (rc)
+            leave_out(x, d);
+        first = first ? first : rc;
+    }
+    return x->candidate_count ? WEIR_OK : first;
+}
+
+/* Of a model that was given up. */
+static void forget_translations(struct weir_exchange *x)
+{
+    if (x->downgrades == 0)
+        weir_arena_on_destroy(x->arena, free_translations, x->translations);
+    free_translations(x->translations);
+    for (size_t d = 0; d < WEIR_DIALECT_COUNT; d++)
+        x->translations[d] = (struct weir_llm_translation){.to = WEIR_DIALECT_NONE};
 }
 
 static bool waits_for_secret(const struct weir_policy_route *r)
@@ -239,10 +258,60 @@ static enum weir_verdict refuse_model(struct weir_exchange *x, const char *code,
                .rc = WEIR_ENOTFOUND, .http_status = 404, .code = code, .detail = detail});
 }
 
+/* A route names models, and an answer that was stored has none any more: which routes are the
+ * caller's at all? */
+static bool is_open(const struct weir_exchange *x, const struct weir_policy_route *r)
+{
+    bool may = r->spec->n_models == 0;
+
+    for (size_t i = 0; i < r->spec->n_models && !may; i++)
+        may = weir_policy_agent_may(x->agent, weir_str_of(r->spec->models[i]));
+    return may && headers_match(r->spec, x->req) &&
+           weir_policy_selects(r->spec->callers, x->agent, WEIR_STR(""), NULL);
+}
+
+static void add_keeper(struct weir_exchange *x, const struct weir_policy_route *r,
+                       const struct weir_policy_provider *p)
+{
+    if (p->echo || p->unavailable || !weir_policy_speaks(p, x->endpoint.dialect) ||
+        x->candidate_count == WEIR_MAX_CANDIDATES)
+        return;
+    for (size_t i = 0; i < x->candidate_count; i++)
+        if (x->candidates[i].provider == p)
+            return;
+    if (!x->route)
+        x->route = r;
+    x->candidates[x->candidate_count++] = (struct weir_candidate){
+        .provider = p, .dialect = x->endpoint.dialect, .model = WEIR_STR(""), .shows_all = true};
+}
+
+/* The providers of the caller's routes that may have kept the answer, in the routes' order: each is
+ * asked until one knows it. */
+static enum weir_verdict route_stored(struct weir_exchange *x)
+{
+    const struct weir_policy_route *r;
+
+    x->candidate_count = 0;
+    x->candidates = weir_arena_alloc(x->arena, WEIR_MAX_CANDIDATES * sizeof *x->candidates);
+    for (size_t i = 0; (r = weir_policy_route(x->policy, i)); i++)
+        for (size_t g = 0; is_open(x, r) && g < r->group_count; g++)
+            for (size_t t = 0; t < r->groups[g].target_count; t++)
+                add_keeper(x, r, r->groups[g].targets[t].provider);
+    if (x->candidate_count)
+        return WEIR_V_CONTINUE;
+    return weir_answer_error(
+        x, &(struct weir_err){.rc = WEIR_ENOTFOUND,
+                              .http_status = 404,
+                              .code = "no_target",
+                              .detail = "No provider of this key's routes keeps answers."});
+}
+
 enum weir_verdict weir_stage_route(struct weir_exchange *x)
 {
     struct weir_err err;
 
+    if (x->endpoint.operation == WEIR_OP_STORED)
+        return route_stored(x);
     if (x->downgrades == 0 && !weir_policy_agent_may(x->agent, x->model)) {
         const char *detail = weir_arena_printf(
             x->arena, "The agent '%.*s' may not use the model '%.*s' (Agent spec.models).",
@@ -272,6 +341,7 @@ enum weir_verdict weir_stage_route(struct weir_exchange *x)
             x, "no_target",
             "has a route, but none of its providers serves it: another list of models, or another "
             "API and no translation.");
+    forget_translations(x);
     if (translate(x, &err))
         return weir_answer_error(x, &err);
     return WEIR_V_CONTINUE;

@@ -13,7 +13,7 @@ export const PRICES = {
 };
 
 export const tokensOf = (text) => Math.ceil(Buffer.byteLength(text, "utf8") / 4);
-const WORD = "lor ";
+export const WORD = "lor ";
 
 const CHAT_FIELDS = new Set(`model messages stream stream_options max_tokens max_completion_tokens temperature top_p n stop
   tools tool_choice parallel_tool_calls response_format seed user metadata store reasoning_effort presence_penalty
@@ -95,7 +95,8 @@ export class Mock {
       call.onClose?.();
     });
     call.closed = new Promise((r) => (call.onClose = r));
-    const dialect = req.url.split("?")[0].endsWith("/v1/messages") ? "anthropic" : "openai";
+    const dialect = this.dialectOf(req);
+    if (this.answersItself(req, res)) return;
     if (req.url.includes("/count_tokens")) return this.json(res, 200, { input_tokens: tokensOf(raw.toString()) });
     try {
       call.body = JSON.parse(raw);
@@ -109,23 +110,43 @@ export class Mock {
     if (plan.delayMs) await new Promise((r) => setTimeout(r, plan.delayMs));
     for (const [k, v] of Object.entries(plan.headers)) res.setHeader(k, v);
     if (plan.status === "reset") {
-      if (plan.bills) this.charge({ dialect, input: tokensOf(promptText(call.body)), plan, body: call.body, call }, plan.tokens);
+      if (plan.bills) this.charge({ dialect, input: tokensOf(this.promptOf(call.body)), plan, body: call.body, call }, plan.tokens);
       return req.socket.destroy();
     }
     if (plan.status !== 200)
       return this.json(res, plan.status, plan.body ?? (dialect === "anthropic"
         ? { type: "error", error: { type: "overloaded_error", message: "mock says no" } }
         : { error: { message: "mock says no", type: "server_error", code: null, param: null } }));
-    const input = tokensOf(promptText(call.body)) ;
+    const input = tokensOf(this.promptOf(call.body));
     const answer = { dialect, input, plan, body: call.body, call };
     if (call.body.stream && !plan.document) await this.stream(res, answer);
     else this.whole(res, answer);
   }
 
-  validate(dialect, req, body) {
+  // What a provider of a further API has of its own.
+  dialectOf(req) {
+    return req.url.split("?")[0].endsWith("/v1/messages") ? "anthropic" : "openai";
+  }
+  answersItself() {
+    return false;
+  }
+  promptOf(body) {
+    return promptText(body);
+  }
+  checkBody(dialect, body) {
     const fields = dialect === "anthropic" ? MESSAGES_FIELDS : CHAT_FIELDS;
     for (const k of Object.keys(body)) if (!fields.has(k)) this.problem(`unknown field ${k}`);
     if (!Array.isArray(body.messages)) this.problem("messages is not a list");
+  }
+  bodyOf(a, text, output) {
+    return a.dialect === "anthropic" ? messagesBody(a, text, output) : chatBody(a, text, output);
+  }
+  eventsOf(a) {
+    return a.dialect === "anthropic" ? messagesEvents(a) : chatEvents(a);
+  }
+
+  validate(dialect, req, body) {
+    this.checkBody(dialect, body);
     if (dialect === "anthropic" && !Number.isInteger(body.max_tokens)) this.problem("max_tokens is missing");
     if (dialect === "anthropic" && !req.headers["anthropic-version"]) this.problem("anthropic-version is missing");
     const key = dialect === "anthropic" ? req.headers["x-api-key"] : req.headers.authorization?.replace(/^Bearer /, "");
@@ -146,7 +167,7 @@ export class Mock {
     if (!p) return;
     const { cacheRead, cacheWrite } = answer.plan;
     // OpenAI's cached tokens are part of the prompt's, Anthropic's stand beside them.
-    const plain = answer.dialect === "openai" ? answer.input - cacheRead : answer.input;
+    const plain = answer.dialect === "anthropic" ? answer.input : answer.input - cacheRead;
     const sum = BigInt(plain) * p.input + BigInt(cacheRead) * p.cacheRead + BigInt(cacheWrite) * p.cacheWrite + BigInt(output) * p.output;
     answer.call.cost = (sum + 999_999n) / 1_000_000n;
   }
@@ -157,7 +178,7 @@ export class Mock {
     if (a.plan.usage === "zero") a.input = 0;
     this.charge(a, output);
     if (a.plan.body) return this.json(res, 200, a.plan.body);
-    const body = a.dialect === "anthropic" ? messagesBody(a, text, output) : chatBody(a, text, output);
+    const body = this.bodyOf(a, text, output);
     if (!a.plan.holdAfter) return this.json(res, 200, body);
     res.writeHead(200, { "content-type": "application/json" }).flushHeaders();
     return a.plan.holdAfter[1].then(() => res.end(JSON.stringify(body)));
@@ -166,7 +187,7 @@ export class Mock {
   async stream(res, a) {
     res.writeHead(200, { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache" });
     res.flushHeaders();
-    const events = a.plan.events ?? (a.dialect === "anthropic" ? messagesEvents(a) : chatEvents(a));
+    const events = a.plan.events ?? this.eventsOf(a);
     let n = 0;
     for (const e of events) {
       if (n === a.plan.cutAfter || res.destroyed) break;

@@ -38,7 +38,8 @@ static void what_does_not_fit_together_gets_its_exact_sentence(void **state)
          "b.yaml:4: Route/r: spec.groups[0].targets[0].provider: there is no Provider \"p\" in "
          "namespace default: add it, or name another\n"},
         {PROVIDER("p", "{dialect: opnai}"), ROUTE("r", TO("p")),
-         "a.yaml:4: Provider/p: spec.dialect: must be one of openai, anthropic, echo, not "
+         "a.yaml:4: Provider/p: spec.dialect: must be one of openai, anthropic, echo, "
+         "openaiResponses, not "
          "\"opnai\"; did you mean openai?\n"},
         {AGENT("x", "{keys: [{id: k, sha256: " K1 "}]}"),
          AGENT("y", "\n  keys:\n  - id: k\n    sha256: " K1),
@@ -52,6 +53,12 @@ static void what_does_not_fit_together_gets_its_exact_sentence(void **state)
          ROUTE("r", "{groups: [{targets: [{provider: p, weight: 0}]}]}"),
          "b.yaml:4: Route/r: spec.groups[0].targets: every weight is 0: give at least one target "
          "a higher one\n"},
+        {PROVIDER("p", "{dialect: openai, alsoSpeaks: [openaiResponses, openai]}"),
+         PROVIDER("e", "{dialect: echo, alsoSpeaks: [openai]}"),
+         "b.yaml:4: Provider/e: spec.alsoSpeaks: the echo provider answers in every API: remove "
+         "it\n"
+         "a.yaml:4: Provider/p: spec.alsoSpeaks[1]: must be another API than `dialect`, and not "
+         "echo: remove it\n"},
         {PROVIDER("p", "{dialect: openai, models: [{name: a}, {name: a}], tls: {certFile: /x}}"),
          PROVIDER("e", "{dialect: echo, endpoint: \"http://x\", credential: {passthrough: false}}"),
          "b.yaml:4: Provider/e: spec.credential.passthrough: must be true: without it, remove "

@@ -39,7 +39,9 @@ static void calls_are_found_with_and_without_version_and_prefix(void **state)
                  {"/chat/completions", WEIR_DIALECT_OPENAI_CHAT},
                  {"/openai/v1/chat/completions", WEIR_DIALECT_OPENAI_CHAT},
                  {"/v1/messages", WEIR_DIALECT_ANTHROPIC_MESSAGES},
-                 {"/anthropic/v1/messages", WEIR_DIALECT_ANTHROPIC_MESSAGES}};
+                 {"/anthropic/v1/messages", WEIR_DIALECT_ANTHROPIC_MESSAGES},
+                 {"/v1/responses", WEIR_DIALECT_OPENAI_RESPONSES},
+                 {"/responses", WEIR_DIALECT_OPENAI_RESPONSES}};
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -84,6 +86,32 @@ static void expect_path(enum weir_dialect d, enum weir_operation op, const char 
     assert_string_equal(weir_llm_endpoint_path(&to, weir_str_of(base), arena).p, path);
 }
 
+static void what_is_about_a_stored_answer_keeps_its_path(void **state)
+{
+    static const struct {
+        enum weir_http_method method;
+        const char *path;
+    } cases[] = {{WEIR_HTTP_GET, "/v1/responses/resp_1-a"},
+                 {WEIR_HTTP_DELETE, "/v1/responses/resp_1-a"},
+                 {WEIR_HTTP_POST, "/v1/responses/resp_1-a/cancel"},
+                 {WEIR_HTTP_GET, "/v1/responses/resp_1-a/input_items"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(find(cases[i].method, cases[i].path), WEIR_OK);
+        assert_int_equal(found.operation, WEIR_OP_STORED);
+        assert_int_equal(found.dialect, WEIR_DIALECT_OPENAI_RESPONSES);
+        assert_string_equal(weir_llm_endpoint_path(&found, WEIR_STR("/x/v1"), arena).p,
+                            weir_arena_printf(arena, "/x%s", cases[i].path));
+    }
+    assert_int_equal(find(WEIR_HTTP_POST, "/v1/responses/input_tokens"), WEIR_OK);
+    assert_int_equal(found.operation, WEIR_OP_COUNT_TOKENS);
+    assert_int_equal(find(WEIR_HTTP_GET, "/v1/responses/a/b"), WEIR_ENOTFOUND);
+    assert_int_equal(find(WEIR_HTTP_GET, "/v1/responses/.."), WEIR_ENOTFOUND);
+    assert_int_equal(find(WEIR_HTTP_GET, "/v1/responses/a%2f"), WEIR_ENOTFOUND);
+    assert_int_equal(find(WEIR_HTTP_GET, "/v1/responses"), WEIR_EINVAL);
+}
+
 static void a_base_may_end_in_the_version(void **state)
 {
     (void)state;
@@ -111,6 +139,7 @@ int main(void)
         TEST(calls_are_found_with_and_without_version_and_prefix),
         TEST(a_model_in_the_path_is_decoded),
         TEST(what_is_not_served_still_has_the_shape_of_its_dialect),
+        TEST(what_is_about_a_stored_answer_keeps_its_path),
         TEST(a_base_may_end_in_the_version),
         TEST(an_operation_that_a_dialect_lacks_has_no_path),
     };

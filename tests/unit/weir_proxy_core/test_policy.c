@@ -85,6 +85,38 @@ static void the_vendors_own_hosts_are_known(void **state)
     }
 }
 
+static void a_provider_speaks_what_is_known_or_said_of_it(void **state)
+{
+    static const struct {
+        const char *spec;
+        enum weir_dialect dialect;
+        bool chat, responses;
+    } cases[] = {
+        {"dialect: openai", WEIR_DIALECT_OPENAI_CHAT, true, true}, /* the vendor itself */
+        {"dialect: openai\n  endpoint: http://x", WEIR_DIALECT_OPENAI_CHAT, true, false},
+        {"dialect: openai\n  alsoSpeaks: [openaiResponses]\n  endpoint: http://x",
+         WEIR_DIALECT_OPENAI_CHAT, true, true},
+        {"dialect: openaiResponses\n  endpoint: http://x", WEIR_DIALECT_OPENAI_RESPONSES, false,
+         true},
+        {"dialect: anthropic", WEIR_DIALECT_ANTHROPIC_MESSAGES, false, false},
+        {"dialect: echo", WEIR_DIALECT_NONE, true, true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *yaml = weir_arena_printf(arena, HEAD("Provider", "p") "  %s\n", cases[i].spec);
+        const struct weir_policy *p = policy_of(arena, yaml, first);
+        const struct weir_policy_provider *it;
+
+        assert_string_equal(first, "");
+        it = weir_policy_provider(p, 0);
+        assert_int_equal(it->dialect, cases[i].dialect);
+        assert_int_equal(weir_policy_speaks(it, WEIR_DIALECT_OPENAI_CHAT), cases[i].chat);
+        assert_int_equal(weir_policy_speaks(it, WEIR_DIALECT_OPENAI_RESPONSES), cases[i].responses);
+        weir_policy_unref(p);
+    }
+}
+
 static void a_key_finds_its_agent_by_its_digest(void **state)
 {
     const struct weir_policy *p = policy_of(arena, AGENT, first);
@@ -220,6 +252,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(a_provider_keeps_its_models_and_endpoint),
         CASE(the_vendors_own_hosts_are_known),
+        CASE(a_provider_speaks_what_is_known_or_said_of_it),
         CASE(a_key_finds_its_agent_by_its_digest),
         CASE(a_selector_picks_by_every_list_that_is_not_empty),
         CASE(a_budget_keeps_its_rules),
