@@ -327,7 +327,9 @@ static void write_user_id(struct weir_canon_out *o)
 
 static void write_tier(struct weir_canon_out *o)
 {
-    if (weir_json_is(o->call->tier, "auto") || weir_json_is(o->call->tier, "standard_only"))
+    if (o->call->dialect == WEIR_DIALECT_OPENAI_RESPONSES)
+        weir_canon_put(&o->w, "service_tier", o->call->tier); /* the same vendor's words */
+    else if (weir_json_is(o->call->tier, "auto") || weir_json_is(o->call->tier, "standard_only"))
         weir_jw_z(&o->w, "service_tier", weir_json_is(o->call->tier, "auto") ? "auto" : "default");
     else if (o->call->tier.p)
         weir_canon_out_loses(o, "service_tier", true);

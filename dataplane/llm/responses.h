@@ -9,7 +9,7 @@
 
 enum { WEIR_RESPONSES_FIELDS = 14 };
 
-enum { WEIR_RESPONSES_CANON = 30 };
+enum { WEIR_RESPONSES_CANON = 29 };
 
 extern const struct weir_canon_field weir_responses_canon[WEIR_RESPONSES_CANON];
 extern const struct weir_llm_field weir_responses_fields[WEIR_RESPONSES_FIELDS];

@@ -530,7 +530,6 @@ const struct weir_canon_field weir_responses_canon[WEIR_RESPONSES_CANON] = {
     {"max_output_tokens", NULL, WEIR_FIELD_ELSEWHERE},
     {"user", NULL, WEIR_FIELD_ELSEWHERE},
     {"safety_identifier", NULL, WEIR_FIELD_ELSEWHERE},
-    {"background", NULL, WEIR_FIELD_ELSEWHERE},
     {"stream_options", NULL, WEIR_FIELD_HINT},
     {"prompt_cache_key", NULL, WEIR_FIELD_HINT},
     {"prompt_cache_options", NULL, WEIR_FIELD_HINT},

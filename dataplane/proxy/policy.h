@@ -33,7 +33,7 @@ struct weir_policy_model {
 };
 
 struct weir_policy_provider {
-    struct weir_str id, name; /* "ns/name", "name" */
+    struct weir_str id, name;  /* "ns/name", "name" */
     enum weir_dialect dialect; /* for calls in one that it doesn't speak */
     uint32_t speaks;           /* bit d: dialect d, which passes as it is */
     bool echo;

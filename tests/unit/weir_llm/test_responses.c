@@ -166,14 +166,16 @@ static void feed(struct weir_llm_tap *t, const char *text, size_t step)
 
 static void a_stream_passes_and_is_read(void **state)
 {
-    static const char text[] = CREATED ADDED("1", "0", REASONING)
-        DELTA("reasoning_summary_text", "0", "Hm.") DONE("3", "0", REASONING)
-            ADDED("4", "1", MESSAGE) DELTA("output_text", "1", "Gr\\u00fc\\u00dfe")
-                ADDED("6", "2",
-                      "{\"type\":\"function_call\",\"id\":\"f\",\"call_id\":\"c\",\"name\":"
-                      "\"level\",\"arguments\":\"\"}") DELTA("function_call_arguments", "2", "{}")
-                    EVENT("response.completed", ",\"sequence_number\":9,\"response\":{" HEAD
-                                                ",\"status\":\"completed\"" USAGE "}");
+    const char *text = weir_arena_printf(
+        arena, "%s%s%s%s%s%s%s%s%s", CREATED, ADDED("1", "0", REASONING),
+        DELTA("reasoning_summary_text", "0", "Hm."), DONE("3", "0", REASONING),
+        ADDED("4", "1", MESSAGE), DELTA("output_text", "1", "Gr\\u00fc\\u00dfe"),
+        ADDED("6", "2",
+              "{\"type\":\"function_call\",\"id\":\"f\",\"call_id\":\"c\",\"name\":\"level\","
+              "\"arguments\":\"\"}"),
+        DELTA("function_call_arguments", "2", "{}"),
+        EVENT("response.completed",
+              ",\"sequence_number\":9,\"response\":{" HEAD ",\"status\":\"completed\"" USAGE "}"));
 
     (void)state;
     for (size_t step = 1; step < 40; step += 13) {

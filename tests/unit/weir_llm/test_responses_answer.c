@@ -66,6 +66,22 @@ static const char *translated(enum weir_dialect from, enum weir_dialect to, bool
     return weir_arena_strdup(arena, weir_buf_str(&sent));
 }
 
+/* The pieces up to NULL, side by side. */
+static const char *join(const char *const *piece)
+{
+    struct weir_buf b;
+    const char *out;
+
+    weir_buf_init(&b, 1 << 20);
+    while (*piece)
+        weir_buf_addz(&b, *piece++);
+    out = weir_arena_strdup(arena, weir_buf_str(&b));
+    weir_buf_fini(&b);
+    return out;
+}
+
+#define JOIN(...) join((const char *const[]){__VA_ARGS__, NULL})
+
 static void becomes(enum weir_dialect from, enum weir_dialect to, bool stream, const char *text,
                     const char *expected)
 {
@@ -113,88 +129,52 @@ static void becomes(enum weir_dialect from, enum weir_dialect to, bool stream, c
     "\"prompt_tokens_details\":{\"cached_tokens\":4},\"completion_tokens_details\":{"              \
     "\"reasoning_tokens\":2}}"
 
+static const char *chat_stream(void)
+{
+    return JOIN(
+        CHUNK("\"role\":\"assistant\",\"content\":\"\"", "null"),
+        CHUNK("\"content\":\"Hi\"", "null"), CHUNK("\"content\":\" you\"", "null"),
+        CHUNK("\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\","
+              "\"arguments\":\"{\\\"x\\\"\"}}]",
+              "null"),
+        CHUNK("\"tool_calls\":[{\"index\":1,\"id\":\"b\",\"function\":{\"name\":\"g\"}}]", "null"),
+        CHUNK("\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\":1}\"}}]", "null"),
+        CHUNK("", "\"tool_calls\""), "data: {\"choices\":[]," CHAT_USAGE "}\n\ndata: [DONE]\n\n");
+}
+
+#define SAID MESSAGE("msg_c1_0", "completed", TEXT_PART("Hi you"))
+#define CALLED_F CALL("fc_c1_1", "completed", "a", "f", "{\\\"x\\\":1}")
+#define CALLED_G CALL("fc_c1_2", "completed", "b", "g", "{}")
+#define IN_TEXT(rest) AT("msg_c1_0", "0", ",\"content_index\":0," rest)
+
 static void chat_chunks_become_events(void **state)
 {
+    const char *expected = JOIN(
+        STARTED("c1", "g"), ITEM_EVENT("added", "2", "0", MESSAGE("msg_c1_0", "in_progress", "")),
+        EVENT("response.content_part.added", "3", IN_TEXT("\"part\":" TEXT_PART(""))),
+        EVENT("response.output_text.delta", "4", IN_TEXT("\"delta\":\"Hi\",\"logprobs\":[]")),
+        EVENT("response.output_text.delta", "5", IN_TEXT("\"delta\":\" you\",\"logprobs\":[]")),
+        EVENT("response.output_text.done", "6", IN_TEXT("\"text\":\"Hi you\",\"logprobs\":[]")),
+        EVENT("response.content_part.done", "7", IN_TEXT("\"part\":" TEXT_PART("Hi you"))),
+        ITEM_EVENT("done", "8", "0", SAID),
+        ITEM_EVENT("added", "9", "1", CALL("fc_c1_1", "in_progress", "a", "f", "")),
+        EVENT("response.function_call_arguments.delta", "10",
+              AT("fc_c1_1", "1", ",\"delta\":\"{\\\"x\\\"\"")),
+        ITEM_EVENT("added", "11", "2", CALL("fc_c1_2", "in_progress", "b", "g", "")),
+        EVENT("response.function_call_arguments.delta", "12",
+              AT("fc_c1_1", "1", ",\"delta\":\":1}\"")),
+        EVENT("response.function_call_arguments.done", "13",
+              AT("fc_c1_1", "1", ",\"arguments\":\"{\\\"x\\\":1}\"")),
+        ITEM_EVENT("done", "14", "1", CALLED_F),
+        EVENT("response.function_call_arguments.done", "15",
+              AT("fc_c1_2", "2", ",\"arguments\":\"{}\"")),
+        ITEM_EVENT("done", "16", "2", CALLED_G),
+        EVENT("response.completed", "17",
+              ",\"response\":" RESPONSE("c1", "g", "completed", SAID "," CALLED_F "," CALLED_G,
+                                        USAGE("10", "4", "5", "2", "15"))));
+
     (void)state;
-    becomes(
-        CHAT, RESPONSES, true,
-        CHUNK("\"role\":\"assistant\",\"content\":\"\"",
-              "null") CHUNK("\"content\":\"Hi\"", "null") CHUNK("\"content\":\" you\"", "null")
-            CHUNK("\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\","
-                  "\"arguments\":\"{\\\"x\\\"\"}}]",
-                  "null") CHUNK("\"tool_calls\":[{\"index\":1,\"id\":\"b\",\"function\":{"
-                                "\"name\":\"g\"}}]",
-                                "null")
-                CHUNK("\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\":1}\"}}]", "null")
-                    CHUNK("", "\"tool_calls\"") "data: {\"choices\":[]," CHAT_USAGE
-                                                "}\n\ndata: [DONE]\n\n",
-        STARTED("c1", "g") ITEM_EVENT(
-            "added", "2", "0",
-            MESSAGE("msg_c1_0", "in_progress",
-                    "")) EVENT("response.content_part.added", "3",
-                               AT("msg_c1_0", "0",
-                                  ",\"content_index\":0,\"part\":" TEXT_PART(
-                                      ""))) EVENT("response.output_text.delta", "4",
-                                                  AT("msg_c1_0", "0",
-                                                     ",\"content_index\":0,\"delta\":\"Hi\","
-                                                     "\"logprobs\":[]"))
-            EVENT("response.output_text.delta", "5",
-                  AT("msg_c1_0", "0", ",\"content_index\":0,\"delta\":\" you\",\"logprobs\":[]"))
-                EVENT(
-                    "response.output_text.done", "6",
-                    AT("msg_c1_0", "0", ",\"content_index\":0,\"text\":\"Hi you\",\"logprobs\":[]"))
-                    EVENT("response.content_part.done", "7",
-                          AT("msg_c1_0", "0",
-                             ",\"content_index\":0,\"part\":" TEXT_PART(
-                                 "Hi you"))) ITEM_EVENT("done", "8", "0",
-                                                        MESSAGE("msg_c1_0", "completed",
-                                                                TEXT_PART("Hi you")))
-                        ITEM_EVENT("added", "9", "1", CALL("fc_c1_1", "in_progress", "a", "f", "")) EVENT(
-                            "response.function_call_arguments.delta",
-                            "10",
-                            AT(
-                                "fc_c1_1",
-                                "1",
-                                ",\"delta\":\"{\\\"x\\\"\"")) ITEM_EVENT("added", "11", "2",
-                                                                         CALL(
-                                                                             "fc_c1_2",
-                                                                             "in_progress", "b", "g", ""))
-                            EVENT(
-                                "response.function_call_arguments.delta",
-                                "12",
-                                AT(
-                                    "fc_c1_1",
-                                    "1",
-                                    ",\"delta\":\":1}\"")) EVENT("response.function_call_arguments."
-                                                                 "done",
-                                                                 "13",
-                                                                 AT("fc_c1_1", "1",
-                                                                    ",\"arguments\":\"{\\\"x\\\":1}"
-                                                                    "\""))
-                                ITEM_EVENT(
-                                    "done",
-                                    "14", "1",
-                                    CALL("fc_c1_1", "completed", "a", "f",
-                                         "{\\\"x\\\":1}")) EVENT("response.function_call_arguments."
-                                                                 "done",
-                                                                 "15",
-                                                                 AT("fc_c1_2",
-                                                                    "2", ",\"arguments\":\"{}\""))
-                                    ITEM_EVENT("done", "16", "2",
-                                               CALL("fc_c1_2", "completed", "b", "g", "{}"))
-                                        EVENT(
-                                            "response.completed",
-                                            "17",
-                                            ",\"response\":" RESPONSE(
-                                                "c1",
-                                                "g", "completed",
-                                                MESSAGE("msg_c1_0", "completed", TEXT_PART("Hi you")) "," CALL(
-                                                    "fc_c1_1", "completed",
-                                                    "a", "f", "{\\\"x\\\":1}") "," CALL("fc_c1_2",
-                                                                                        "completed",
-                                                                                        "b", "g",
-                                                                                        "{}"),
-                                                USAGE("10", "4", "5", "2", "15"))));
+    becomes(CHAT, RESPONSES, true, chat_stream(), expected);
 }
 
 #define ANTHROPIC(type, rest) "event: " type "\ndata: {\"type\":\"" type "\"" rest "}\n\n"
@@ -217,17 +197,16 @@ static void chat_chunks_become_events(void **state)
 
 static void thinking_becomes_signed_reasoning(void **state)
 {
-    const char *got;
+    const char *got = translated(
+        MESSAGES, RESPONSES, true,
+        JOIN(BEGIN, BLOCK("0", "{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"}"),
+             PIECE("0", "{\"type\":\"thinking_delta\",\"thinking\":\"Hm.\"}"),
+             PIECE("0", "{\"type\":\"signature_delta\",\"signature\":\"c2ln\"}"), STOP("0"),
+             BLOCK("1", "{\"type\":\"redacted_thinking\",\"data\":\"ZGF0YQ\"}"), STOP("1"),
+             END("end_turn")),
+        9);
 
     (void)state;
-    got = translated(
-        MESSAGES, RESPONSES, true,
-        BEGIN BLOCK("0", "{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"}")
-            PIECE("0", "{\"type\":\"thinking_delta\",\"thinking\":\"Hm.\"}")
-                PIECE("0", "{\"type\":\"signature_delta\",\"signature\":\"c2ln\"}") STOP("0")
-                    BLOCK("1", "{\"type\":\"redacted_thinking\",\"data\":\"ZGF0YQ\"}") STOP("1")
-                        END("end_turn"),
-        9);
     assert_non_null(strstr(got, ITEM_EVENT("added", "2", "0", THOUGHT("in_progress", "", "null"))));
     assert_non_null(
         strstr(got, EVENT("response.reasoning_summary_part.added", "3",
@@ -347,28 +326,29 @@ static void errors_in_a_stream_are_told(void **state)
     "{\"id\":\"fc_1\",\"type\":\"function_call\",\"call_id\":\"a\",\"name\":\"f\","                \
     "\"arguments\":\"" arguments "\"}"
 
-static const char own_stream[] = OWN_START PART(
-    "output_item.added", "0", ",\"item\":{\"id\":\"rs_1\",\"type\":\"reasoning\",\"summary\":[]}")
-    PART("reasoning_summary_part.added", "0", ",\"summary_index\":0,\"part\":{}")
-        PART("reasoning_summary_text.delta", "0", ",\"summary_index\":0,\"delta\":\"Hm.\"")
-            PART("output_item.done", "0", ",\"item\":" THINKS) PART("output_item.done", "1",
-                                                                    ",\"item\":" HIDES)
+static const char *own_stream(void)
+{
+    return JOIN(OWN_START,
+                PART("output_item.added", "0",
+                     ",\"item\":{\"id\":\"rs_1\",\"type\":\"reasoning\",\"summary\":[]}"),
+                PART("reasoning_summary_part.added", "0", ",\"summary_index\":0,\"part\":{}"),
+                PART("reasoning_summary_text.delta", "0", ",\"summary_index\":0,\"delta\":\"Hm.\""),
+                PART("output_item.done", "0", ",\"item\":" THINKS),
+                PART("output_item.done", "1", ",\"item\":" HIDES),
                 PART("output_item.added", "2",
-                     ",\"item\":{\"id\":\"m\",\"type\":\"message\",\"content\":[]}")
-                    PART("content_part.added", "2", ",\"content_index\":0,\"part\":{}")
-                        PART("output_text.delta", "2",
-                             ",\"delta\":\"Hi\"") PART("output_text.done", "2", ",\"text\":\"Hi\"")
-                            PART("content_part.done", "2", ",\"part\":{}")
-                                PART("output_item.done", "2",
-                                     ",\"item\":{\"id\":\"m\",\"type\":\"message\","
-                                     "\"content\":[{\"type\":\"output_text\","
-                                     "\"text\":\"Hi\"}]}") PART("output_item.added", "3",
-                                                                ",\"item\":" CALLS(""))
-                                    PART("function_call_arguments.delta", "3", ",\"delta\":\"{}\"")
-                                        PART("function_call_arguments.done", "3",
-                                             ",\"arguments\":\"{}\"")
-                                            PART("output_item.done", "3", ",\"item\":" CALLS("{}"))
-                                                OWN_END("completed", "");
+                     ",\"item\":{\"id\":\"m\",\"type\":\"message\",\"content\":[]}"),
+                PART("content_part.added", "2", ",\"content_index\":0,\"part\":{}"),
+                PART("output_text.delta", "2", ",\"delta\":\"Hi\""),
+                PART("output_text.done", "2", ",\"text\":\"Hi\""),
+                PART("content_part.done", "2", ",\"part\":{}"),
+                PART("output_item.done", "2",
+                     ",\"item\":{\"id\":\"m\",\"type\":\"message\",\"content\":[{\"type\":"
+                     "\"output_text\",\"text\":\"Hi\"}]}"),
+                PART("output_item.added", "3", ",\"item\":" CALLS("")),
+                PART("function_call_arguments.delta", "3", ",\"delta\":\"{}\""),
+                PART("function_call_arguments.done", "3", ",\"arguments\":\"{}\""),
+                PART("output_item.done", "3", ",\"item\":" CALLS("{}")), OWN_END("completed", ""));
+}
 
 #define OUT(delta)                                                                                 \
     "data: {\"id\":\"resp_1\",\"object\":\"chat.completion.chunk\",\"created\":7,\"model\":"       \
@@ -376,21 +356,22 @@ static const char own_stream[] = OWN_START PART(
 
 static void events_become_chat_chunks(void **state)
 {
+    const char *expected = JOIN(
+        OUT("\"role\":\"assistant\",\"content\":\"\""), OUT("\"reasoning_content\":\"Hm.\""),
+        OUT("\"reasoning_details\":[{\"type\":\"reasoning.text\",\"text\":\"Hm.\",\"signature\":"
+            "\"weir.openaiResponses.rs_1.gAAA\"}]"),
+        OUT("\"reasoning_details\":[{\"type\":\"reasoning.encrypted\",\"data\":"
+            "\"weir.openaiResponses.rs_2.gBBB\"}]"),
+        OUT("\"content\":\"Hi\""),
+        OUT("\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"type\":\"function\",\"function\":{"
+            "\"name\":\"f\",\"arguments\":\"\"}}]"),
+        OUT("\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"{}\"}}]"),
+        "data: {\"id\":\"resp_1\",\"object\":\"chat.completion.chunk\",\"created\":7,\"model\":"
+        "\"gpt\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\n"
+        "data: [DONE]\n\n");
+
     (void)state;
-    becomes(RESPONSES, CHAT, true, own_stream,
-            OUT("\"role\":\"assistant\",\"content\":\"\"") OUT("\"reasoning_content\":\"Hm.\"")
-                OUT("\"reasoning_details\":[{\"type\":\"reasoning.text\",\"text\":\"Hm.\","
-                    "\"signature\":\"weir.openaiResponses.rs_1.gAAA\"}]")
-                    OUT("\"reasoning_details\":[{\"type\":\"reasoning.encrypted\",\"data\":"
-                        "\"weir.openaiResponses.rs_2.gBBB\"}]") OUT("\"content\":\"Hi\"")
-                        OUT("\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"type\":\"function\","
-                            "\"function\":{\"name\":\"f\",\"arguments\":\"\"}}]")
-                            OUT("\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"{}\"}}"
-                                "]") "data: "
-                                     "{\"id\":\"resp_1\",\"object\":\"chat.completion.chunk\","
-                                     "\"created\":7,\"model\":\"gpt\",\"choices\":[{\"index\":0,"
-                                     "\"delta\":{}"
-                                     ",\"finish_reason\":\"tool_calls\"}]}\n\ndata: [DONE]\n\n");
+    becomes(RESPONSES, CHAT, true, own_stream(), expected);
 }
 
 static void events_become_message_events(void **state)
@@ -398,7 +379,7 @@ static void events_become_message_events(void **state)
     const char *got;
 
     (void)state;
-    got = translated(RESPONSES, MESSAGES, true, own_stream, 11);
+    got = translated(RESPONSES, MESSAGES, true, own_stream(), 11);
     assert_non_null(strstr(got, "\"delta\":{\"type\":\"thinking_delta\",\"thinking\":\"Hm.\"}"));
     assert_non_null(strstr(got, "\"signature\":\"weir.openaiResponses.rs_1.gAAA\""));
     assert_non_null(strstr(got, "{\"type\":\"redacted_thinking\",\"data\":"

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "dataplane/llm/chat.h"
 #include "dataplane/llm/messages.h"
+#include "dataplane/llm/responses.h"
 #include "dataplane/llm/translate.h"
 
 enum { MAX_PAGE_BYTES = 1 << 20 };
@@ -90,6 +91,67 @@ static const struct row messages_rows[] = {
     {"workspace_id", "\"w\""},
 };
 
+#define TOOLS_RESPONSES "[{\"type\":\"function\",\"name\":\"f\",\"parameters\":{},\"strict\":true}]"
+#define FORMAT "{\"format\":{\"type\":\"json_schema\",\"name\":\"n\",\"schema\":{}}}"
+
+static const struct row responses_rows[] = {
+    {"input", "[{\"role\":\"developer\",\"content\":\"s\"},{\"role\":\"user\",\"content\":\"u\"}]"},
+    {"instructions", "\"s\""},
+    {"max_output_tokens", "9"},
+    {"tools", TOOLS_RESPONSES},
+    {"tool_choice", "\"required\",\"tools\":" TOOLS_RESPONSES},
+    {"parallel_tool_calls", "false,\"tools\":" TOOLS_RESPONSES},
+    {"text", FORMAT},
+    {"reasoning", "{\"effort\":\"high\",\"summary\":\"auto\"}"},
+    {"temperature", "0.5"},
+    {"top_p", "0.5"},
+    {"stream", "true"},
+    {"user", "\"u\""},
+    {"safety_identifier", "\"u\""},
+    {"service_tier", "\"default\""},
+    {"include", "[\"reasoning.encrypted_content\"]"},
+    {"stream_options", "{\"include_obfuscation\":true}"},
+    {"prompt_cache_key", "\"k\""},
+    {"prompt_cache_options", "{\"mode\":\"explicit\"}"},
+    {"prompt_cache_retention", "\"24h\""},
+    {"metadata", "{\"k\":\"v\"}"},
+    {"client_metadata", "{\"k\":\"v\"}"},
+    {"store", "true"},
+    {"image", "{\"context_compression\":\"auto\"}"},
+    {"access_programs", "{\"cyber\":\"standard\"}"},
+    {"truncation", "\"auto\""},
+    {"context_management", "[{\"type\":\"compaction\"}]"},
+    {"max_tool_calls", "3"},
+    {"moderation", "{\"model\":\"m\"}"},
+    {"top_logprobs", "2"},
+    {"previous_response_id", "\"r\""},
+    {"conversation", "\"c\""},
+    {"prompt", "{\"id\":\"p\"}"},
+};
+
+#define TABLE(dialect, title, rows, canon, count)                                                  \
+    {                                                                                              \
+        dialect, title, rows, sizeof(rows) / sizeof *(rows), canon, count                          \
+    }
+
+static const struct table {
+    enum weir_dialect dialect;
+    const char *title;
+    const struct row *rows;
+    size_t count;
+    const struct weir_canon_field *canon;
+    size_t canon_count;
+} tables[] = {
+    TABLE(WEIR_DIALECT_OPENAI_CHAT, "Chat Completions", chat_rows, weir_chat_canon,
+          WEIR_CHAT_CANON),
+    TABLE(WEIR_DIALECT_ANTHROPIC_MESSAGES, "Anthropic Messages", messages_rows, weir_messages_canon,
+          WEIR_MESSAGES_CANON),
+    TABLE(WEIR_DIALECT_OPENAI_RESPONSES, "OpenAI Responses", responses_rows, weir_responses_canon,
+          WEIR_RESPONSES_CANON),
+};
+
+enum { TABLES = sizeof tables / sizeof *tables };
+
 static struct weir_arena *arena;
 
 static bool has_row(const struct row *rows, size_t n, const char *name)
@@ -122,72 +184,75 @@ static void add_written(struct weir_buf *out, struct weir_str rest, struct weir_
     weir_buf_addz(out, first ? "" : "`");
 }
 
-static void translate(enum weir_dialect d, const char *body, struct weir_llm_translation *t)
+static int translate(enum weir_dialect d, enum weir_dialect to, const char *body, bool strict,
+                     struct weir_llm_translation *t)
 {
-    enum weir_dialect to =
-        d == WEIR_DIALECT_OPENAI_CHAT ? WEIR_DIALECT_ANTHROPIC_MESSAGES : WEIR_DIALECT_OPENAI_CHAT;
     struct weir_llm_call call;
     struct weir_err err;
 
     assert_int_equal(weir_llm_decode(&(struct weir_llm_endpoint){.dialect = d}, weir_str_of(body),
                                      arena, &call, &err),
                      WEIR_OK);
-    assert_int_equal(weir_llm_translate(&call, weir_str_of(body), to, false, arena, t, &err),
-                     WEIR_OK);
+    return weir_llm_translate(&call, weir_str_of(body), to, strict, arena, t, &err);
 }
 
-static bool is_refused_strictly(enum weir_dialect d, const char *body)
+static bool is_refused_strictly(enum weir_dialect d, enum weir_dialect to, const char *body)
 {
-    enum weir_dialect to =
-        d == WEIR_DIALECT_OPENAI_CHAT ? WEIR_DIALECT_ANTHROPIC_MESSAGES : WEIR_DIALECT_OPENAI_CHAT;
     struct weir_llm_translation t;
-    struct weir_llm_call call;
-    struct weir_err err;
-    int rc;
+    int rc = translate(d, to, body, true, &t);
 
-    assert_int_equal(weir_llm_decode(&(struct weir_llm_endpoint){.dialect = d}, weir_str_of(body),
-                                     arena, &call, &err),
-                     WEIR_OK);
-    rc = weir_llm_translate(&call, weir_str_of(body), to, true, arena, &t, &err);
     weir_buf_fini(&t.rest);
     return rc == WEIR_EINVAL;
 }
 
-static void add_row(struct weir_buf *out, enum weir_dialect d, const struct row *r)
+static void add_outcome(struct weir_buf *out, const struct row *r, struct weir_str rest,
+                        struct weir_str without)
 {
-    static const char base[] = "{\"model\":\"m\",\"messages\":[]}";
-    struct weir_llm_translation with, without;
-    const char *body = strcmp(r->field, "messages") == 0
-                           ? weir_arena_printf(arena, "{\"model\":\"m\",\"messages\":%s}", r->value)
-                           : weir_arena_printf(arena, "{\"model\":\"m\",\"messages\":[],\"%s\":%s}",
-                                               r->field, r->value);
+    size_t n = out->n;
 
-    translate(d, body, &with);
-    translate(d, base, &without);
-    weir_buf_addf(out, "| `%s` | `%s` | ", r->field, r->value);
-    if (with.dropped.p)
-        weir_buf_addf(out, "%s |\n",
-                      is_refused_strictly(d, body) ? "dropped and named; strictly refused"
-                                                   : "dropped and named: a hint");
-    else if (strncmp(r->field, "max_", 4) == 0)
-        weir_buf_addz(out, "the target's limit of output |\n");
-    else {
-        size_t n = out->n;
-
-        add_written(out, weir_buf_str(&with.rest), weir_buf_str(&without.rest));
-        weir_buf_addz(out, out->n == n ? "decides about the answer's form |\n" : " |\n");
+    if (strncmp(r->field, "max_", 4) == 0) {
+        weir_buf_addz(out, "the target's limit of output");
+        return;
     }
+    add_written(out, rest, without);
+    if (out->n == n)
+        weir_buf_addz(out, "decides about the answer's form");
+}
+
+static void add_row(struct weir_buf *out, enum weir_dialect d, enum weir_dialect to,
+                    const struct row *r)
+{
+    const char *input = weir_llm_ops(d)->input_field;
+    const char *base = weir_arena_printf(arena, "{\"model\":\"m\",\"%s\":[]}", input);
+    struct weir_llm_translation with, without;
+    const char *body =
+        strcmp(r->field, input) == 0
+            ? weir_arena_printf(arena, "{\"model\":\"m\",\"%s\":%s}", input, r->value)
+            : weir_arena_printf(arena, "{\"model\":\"m\",\"%s\":[],\"%s\":%s}", input, r->field,
+                                r->value);
+    int rc = translate(d, to, body, false, &with);
+
+    assert_int_equal(translate(d, to, base, false, &without), WEIR_OK);
+    weir_buf_addf(out, "| `%s` | `%s` | ", r->field, r->value);
+    if (rc)
+        weir_buf_addz(out, "refused: only its own provider knows what it names");
+    else if (with.dropped.p)
+        weir_buf_addz(out, is_refused_strictly(d, to, body) ? "dropped and named; strictly refused"
+                                                            : "dropped and named: a hint");
+    else
+        add_outcome(out, r, weir_buf_str(&with.rest), weir_buf_str(&without.rest));
+    weir_buf_addz(out, " |\n");
     weir_buf_fini(&with.rest);
     weir_buf_fini(&without.rest);
 }
 
-static void add_table(struct weir_buf *out, enum weir_dialect d, const char *title,
-                      const struct row *rows, size_t n)
+static void add_table(struct weir_buf *out, const struct table *from, const struct table *to)
 {
-    weir_buf_addf(out, "\n## %s\n\n| Field | Example | Towards the provider |\n|---|---|---|\n",
-                  title);
-    for (size_t i = 0; i < n; i++)
-        add_row(out, d, &rows[i]);
+    weir_buf_addf(out,
+                  "\n## %s to %s\n\n| Field | Example | Towards the provider |\n|---|---|---|\n",
+                  from->title, to->title);
+    for (size_t i = 0; i < from->count; i++)
+        add_row(out, from->dialect, to->dialect, &from->rows[i]);
 }
 
 static const char head[] =
@@ -206,14 +271,19 @@ static const char head[] =
 static const char tail[] =
     "\n## Answers\n\n"
     "- Reasoning reaches a foreign client with its signature as `weir.<dialect>.<opaque>` "
-    "(`reasoning_details` in Chat Completions, `signature` or `data` in Messages) and goes back "
+    "(`reasoning_details` in Chat Completions, `signature` or `data` in Messages, "
+    "`encrypted_content` in Responses) and goes back "
     "only "
     "to the API that signed it.\n"
-    "- A failed tool result is told to Chat Completions as a text that begins with `Error: `; a "
-    "result's images follow in a message of the user.\n"
-    "- Parallel tool calls keep their order; towards Messages one block is open at a time.\n"
-    "- Usage is the same for the same call: Chat Completions counts cached tokens in "
-    "`prompt_tokens`, "
+    "- Towards Responses nothing is stored; reasoning is asked for in its encrypted form where the "
+    "caller sets an effort, so that it can go back. Of Responses' own, custom tools, namespaces, "
+    "`additional_tools` and the provider's tools are losses.\n"
+    "- A failed tool result is told to Chat Completions and Responses as a text that begins with "
+    "`Error: `; towards Chat Completions a result's images follow in a message of the user.\n"
+    "- Parallel tool calls keep their order; towards Messages one block is open at a time, towards "
+    "Responses each part is an item of its own.\n"
+    "- Usage is the same for the same call: Chat Completions and Responses count cached tokens in "
+    "the input, "
     "Messages beside `input_tokens`. A Messages stream from a provider that tells usage at its end "
     "begins with zeros; `message_delta` has the figures.\n"
     "- Not carried: citations, log probabilities, results of the provider's own tools, audio.\n";
@@ -228,10 +298,10 @@ static void the_page_is_up_to_date(void **state)
     weir_buf_init(&made, MAX_PAGE_BYTES);
     weir_buf_init(&kept, MAX_PAGE_BYTES);
     weir_buf_addz(&made, head);
-    add_table(&made, WEIR_DIALECT_OPENAI_CHAT, "Chat Completions to Anthropic Messages", chat_rows,
-              sizeof chat_rows / sizeof *chat_rows);
-    add_table(&made, WEIR_DIALECT_ANTHROPIC_MESSAGES, "Anthropic Messages to Chat Completions",
-              messages_rows, sizeof messages_rows / sizeof *messages_rows);
+    for (size_t i = 0; i < TABLES; i++)
+        for (size_t k = 0; k < TABLES; k++)
+            if (k != i)
+                add_table(&made, &tables[i], &tables[k]);
     weir_buf_addz(&made, tail);
     if (getenv("WEIR_UPDATE_DOCS"))
         assert_int_equal(weir_file_replace(path, weir_buf_str(&made), 0644, false), WEIR_OK);
@@ -245,12 +315,9 @@ static void the_page_is_up_to_date(void **state)
 static void every_field_of_the_codecs_has_a_row(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < WEIR_CHAT_CANON; i++)
-        assert_true(
-            has_row(chat_rows, sizeof chat_rows / sizeof *chat_rows, weir_chat_canon[i].name));
-    for (size_t i = 0; i < WEIR_MESSAGES_CANON; i++)
-        assert_true(has_row(messages_rows, sizeof messages_rows / sizeof *messages_rows,
-                            weir_messages_canon[i].name));
+    for (size_t i = 0; i < TABLES; i++)
+        for (size_t k = 0; k < tables[i].canon_count; k++)
+            assert_true(has_row(tables[i].rows, tables[i].count, tables[i].canon[k].name));
 }
 
 int main(void)
