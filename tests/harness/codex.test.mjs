@@ -1,0 +1,101 @@
+// Codex itself, non-interactively, through Weir: towards its own vendor's API and towards others, with a tool that it runs on this
+// machine and whose result goes back to the model.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { spawn } from "node:child_process";
+import { test } from "node:test";
+import { CALLER_KEY, budget, records, route, settled } from "../integration/lib/setup.mjs";
+import { responsesSetting } from "../integration/lib/responses.mjs";
+
+const codex = path.join(import.meta.dirname, "node_modules/.bin/codex");
+
+const common = `
+check_for_update_on_startup = false
+approval_policy = "never"
+sandbox_mode = "danger-full-access"
+`;
+// A provider block of ours; the model is one that takes functions as tools.
+const custom = (url) => `
+model = "gpt-5.1-codex"
+model_provider = "weir"
+${common}
+[analytics]
+enabled = false
+[model_providers.weir]
+name = "weir"
+base_url = "${url}/v1"
+env_key = "WEIR_KEY"
+wire_api = "responses"
+`;
+// As it comes, with nothing but another base URL: it tries a WebSocket first.
+const builtin = (url) => `
+openai_base_url = "${url}/v1"
+${common}
+[analytics]
+enabled = false
+`;
+
+async function run(t, config, prompt) {
+  const home = fs.mkdtempSync(path.join(os.tmpdir(), "weir-codex-"));
+  t.after(() => fs.rmSync(home, { recursive: true, force: true }));
+  fs.mkdirSync(path.join(home, ".codex"));
+  fs.writeFileSync(path.join(home, ".codex/config.toml"), config);
+  const p = spawn(codex, ["exec", "--skip-git-repo-check", prompt], {
+    cwd: home, stdio: ["ignore", "pipe", "pipe"], env: { PATH: process.env.PATH, HOME: home, CODEX_HOME: path.join(home, ".codex"), WEIR_KEY: CALLER_KEY, CODEX_API_KEY: CALLER_KEY },
+  });
+  let out = "";
+  p.stdout.on("data", (d) => (out += d));
+  p.stderr.on("data", (d) => (out += d));
+  const late = setTimeout(() => p.kill("SIGKILL"), 120_000);
+  const code = await new Promise((r) => p.on("exit", r));
+  clearTimeout(late);
+  return { code, out };
+}
+
+// The shell tool, by whatever name this version has for it, with what it wants to be told.
+function shell(body) {
+  const tools = (body.tools ?? []).map((tool) => tool.function ?? tool);
+  const tool = tools.find((f) => ["shell_command", "exec_command", "shell"].includes(f.name));
+  const properties = (tool?.parameters ?? tool?.input_schema)?.properties ?? {};
+  const command = "echo weir-$((40+2))-here";
+  return tool && { name: tool.name, args: properties.cmd ? { cmd: command } : { command: properties.command?.type === "array" ? ["bash", "-lc", command] : command } };
+}
+
+// The first answer asks for the tool; the one after its result ends the turn.
+const plan = (c) => {
+  const toolCall = /function_call_output|"role":"tool"|tool_result/.test(JSON.stringify(c.body)) ? undefined : shell(c.body);
+  return toolCall ? { toolCall } : { tokens: 4 };
+};
+
+for (const [provider, endpoint] of [["re", "/v1/responses"], ["oa", "/v1/chat/completions"], ["an", "/v1/messages"]])
+  test(`Codex towards ${endpoint}: a tool runs here and its result reaches the model`, async (t) => {
+    const { mock, weir } = await responsesSetting(t, {
+      budgets: budget("money", "{usd: 5}"), plan,
+      more: route("codex", [[{ provider, model: "mock-small" }]], "  priority: 10\n  models: ['gpt-*']"),
+    });
+    const { code, out } = await run(t, custom(weir.url), "Say where you are.");
+    assert.equal(code, 0, out);
+    assert.match(out, /lor lor/);
+    assert.ok(mock.calls.length >= 2, out);
+    assert.ok(mock.calls.every((c) => c.path === endpoint), mock.calls.map((c) => c.path).join());
+    assert.match(JSON.stringify(mock.calls.at(-1).body), /weir-42-here/);
+    assert.deepEqual(mock.problems, []);
+    await records(weir, mock.calls.length);
+    await settled(weir, "money", mock.bill);
+  });
+
+test("Codex as it comes: no WebSocket here, so it goes on over HTTP at once", async (t) => {
+  const { mock, weir } = await responsesSetting(t, {
+    budgets: budget("money", "{usd: 5}"), plan: () => ({ tokens: 4 }),
+    more: route("codex", [[{ provider: "re", model: "mock-small" }]], "  priority: 10\n  models: ['gpt-*']"),
+  });
+  const { code, out } = await run(t, builtin(weir.url), "Say where you are.");
+  assert.equal(code, 0, out);
+  assert.match(out, /lor lor/);
+  assert.deepEqual([mock.calls.length, mock.calls[0].path], [1, "/v1/responses"]);
+  assert.deepEqual(mock.problems, []);
+  const list = await records(weir, 2);
+  assert.deepEqual(list.map((r) => r.status).sort(), [200, 426]);
+});
