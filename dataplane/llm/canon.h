@@ -102,6 +102,7 @@ struct weir_canon_call {
     size_t stop_count;
     struct weir_str effort; /* none, minimal, low, medium, high, xhigh, max; absent: not given */
     struct weir_str user, tier;
+    struct weir_str cache_key, verbosity; /* OpenAI's own: other targets lose them */
     struct weir_canon_loss losses[WEIR_CANON_LOSSES];
     size_t loss_count;
     bool loses; /* at least one loss is no hint */

@@ -97,6 +97,26 @@ void weir_canon_out_loses(struct weir_canon_out *o, const char *name, bool hint)
     weir_canon_lose(o->call, o->arena, weir_str_of(name), hint);
 }
 
+void weir_canon_out_loses_part(struct weir_canon_out *o, enum weir_canon_lost what, bool hint)
+{
+    static const char *const names[WEIR_DIALECT_COUNT][WEIR_LOST_COUNT] = {
+        [WEIR_DIALECT_OPENAI_CHAT] = {"messages.reasoning_content", "user", "stop",
+                                      "response_format.json_object",
+                                      "messages.content.image_url.detail", NULL, "prompt_cache_key",
+                                      "verbosity"},
+        [WEIR_DIALECT_ANTHROPIC_MESSAGES] = {"messages.content.thinking", "metadata.user_id",
+                                             "stop_sequences", NULL, NULL,
+                                             "messages.content.source.url", NULL, NULL},
+        [WEIR_DIALECT_OPENAI_RESPONSES] = {"input.reasoning", "user", NULL,
+                                           "text.format.json_object", "input.content.detail",
+                                           "input.content.file_url", "prompt_cache_key",
+                                           "text.verbosity"},
+    };
+    const char *name = names[o->call->dialect][what];
+
+    weir_canon_out_loses(o, name ? name : names[WEIR_DIALECT_OPENAI_CHAT][what], hint);
+}
+
 void weir_canon_out_loses_cache(struct weir_canon_out *o, enum weir_canon_cache cache)
 {
     if (cache != WEIR_CACHE_NONE)

@@ -35,6 +35,21 @@ void weir_canon_put_arguments(struct weir_jw *w, const char *key, struct weir_st
 
 /* By the name that the client's dialect has for it. */
 void weir_canon_out_loses(struct weir_canon_out *o, const char *name, bool hint);
+
+/* What dialects have in different places, by the client's name for it. */
+enum weir_canon_lost {
+    WEIR_LOST_REASONING,
+    WEIR_LOST_USER,
+    WEIR_LOST_STOPS,
+    WEIR_LOST_ANY_JSON,
+    WEIR_LOST_IMAGE_DETAIL,
+    WEIR_LOST_FILE_URL,
+    WEIR_LOST_CACHE_KEY,
+    WEIR_LOST_VERBOSITY,
+    WEIR_LOST_COUNT,
+};
+
+void weir_canon_out_loses_part(struct weir_canon_out *o, enum weir_canon_lost what, bool hint);
 /* Notes cache breakpoints as a hint that is lost. */
 void weir_canon_out_loses_cache(struct weir_canon_out *o, enum weir_canon_cache cache);
 

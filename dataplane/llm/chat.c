@@ -76,6 +76,7 @@ const struct weir_llm_ops weir_llm_chat_ops = {
     .max_field = "max_completion_tokens",
     .older_max_field = "max_tokens",
     .usage_on_request = true,
+    .openai = true,
     .input_field = "messages",
     .event = weir_chat_event,
     .usage = weir_chat_usage,

@@ -9,7 +9,7 @@
 
 enum { WEIR_CHAT_FIELDS = 13 };
 
-enum { WEIR_CHAT_CANON = 23 };
+enum { WEIR_CHAT_CANON = 24 };
 
 extern const struct weir_canon_field weir_chat_canon[WEIR_CHAT_CANON];
 extern const struct weir_llm_field weir_chat_fields[WEIR_CHAT_FIELDS];

@@ -400,6 +400,16 @@ static bool read_tier(struct weir_canon_in *in)
     return weir_canon_text(in, &in->call->tier);
 }
 
+static bool read_cache_key(struct weir_canon_in *in)
+{
+    return weir_canon_text(in, &in->call->cache_key);
+}
+
+static bool read_verbosity(struct weir_canon_in *in)
+{
+    return weir_canon_text(in, &in->call->verbosity);
+}
+
 const struct weir_canon_field weir_chat_canon[WEIR_CHAT_CANON] = {
     {"messages", read_messages, WEIR_FIELD_READ},
     {"tools", read_tools, WEIR_FIELD_READ},
@@ -411,6 +421,8 @@ const struct weir_canon_field weir_chat_canon[WEIR_CHAT_CANON] = {
     {"stop", weir_canon_stops, WEIR_FIELD_READ},
     {"reasoning_effort", read_effort, WEIR_FIELD_READ},
     {"service_tier", read_tier, WEIR_FIELD_READ},
+    {"prompt_cache_key", read_cache_key, WEIR_FIELD_READ},
+    {"verbosity", read_verbosity, WEIR_FIELD_READ},
     {"model", NULL, WEIR_FIELD_ELSEWHERE},
     {"stream", NULL, WEIR_FIELD_ELSEWHERE},
     {"stream_options", NULL, WEIR_FIELD_ELSEWHERE},
@@ -419,7 +431,6 @@ const struct weir_canon_field weir_chat_canon[WEIR_CHAT_CANON] = {
     {"n", NULL, WEIR_FIELD_ELSEWHERE},
     {"user", NULL, WEIR_FIELD_ELSEWHERE},
     {"safety_identifier", NULL, WEIR_FIELD_ELSEWHERE},
-    {"prompt_cache_key", NULL, WEIR_FIELD_HINT},
     {"prompt_cache_options", NULL, WEIR_FIELD_HINT},
     {"prompt_cache_retention", NULL, WEIR_FIELD_HINT},
     {"metadata", NULL, WEIR_FIELD_HINT},

@@ -24,7 +24,7 @@ static void write_media(struct weir_canon_out *o, const struct weir_canon_part *
     bool image = p->kind == WEIR_PART_IMAGE;
 
     if (!image && !p->data.p) {
-        weir_canon_out_loses(o, "messages.content.source.url", false);
+        weir_canon_out_loses_part(o, WEIR_LOST_FILE_URL, false);
         return;
     }
     weir_jw_object(&o->w, NULL);
@@ -186,7 +186,7 @@ static void write_reasoning(struct weir_canon_out *o, const struct weir_canon_pa
         if (p->kind != WEIR_PART_REASONING)
             continue;
         if (p->signer != WEIR_DIALECT_OPENAI_CHAT)
-            weir_canon_out_loses(o, "messages.content.thinking", true);
+            weir_canon_out_loses_part(o, WEIR_LOST_REASONING, true);
         else if (p->signature.n)
             signed_one = true;
         else if (p->text.n && !text)
@@ -320,7 +320,7 @@ static void write_user_id(struct weir_canon_out *o)
         return;
     /* Longer ones are refused there. */
     if (o->given->user.n > USER_MAX)
-        weir_canon_out_loses(o, "metadata.user_id", true);
+        weir_canon_out_loses_part(o, WEIR_LOST_USER, true);
     else
         weir_jw_str(&o->w, "user", o->given->user);
 }
@@ -355,6 +355,8 @@ void weir_chat_write_call(struct weir_canon_out *o)
         weir_canon_out_loses(o, "top_k", false);
     weir_canon_put_stops(o, "stop");
     weir_canon_put(&o->w, "reasoning_effort", c->effort);
+    weir_canon_put(&o->w, "verbosity", c->verbosity);
+    weir_canon_put(&o->w, "prompt_cache_key", c->cache_key);
     write_user_id(o);
     write_tier(o);
 }

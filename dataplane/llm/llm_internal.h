@@ -125,6 +125,7 @@ struct weir_llm_ops {
     const char *max_field, *older_max_field; /* the names under which a limit is added */
     const char *limit_object;                /* which holds it; NULL: the body itself does */
     bool model_in_path, stream_in_path;      /* of a request; the body doesn't tell them */
+    bool openai;                             /* has a place for what only this vendor has */
     bool needs_limit;                        /* a limit must be told */
     bool usage_on_request;                   /* streams tell usage only when asked */
     const char *input_field;                 /* holds the messages */

@@ -45,7 +45,7 @@ static void write_media(struct weir_canon_out *o, const struct weir_canon_part *
     if (!image)
         weir_canon_put(&o->w, "title", p->name);
     if (p->detail.p && !weir_json_is(p->detail, "auto"))
-        weir_canon_out_loses(o, "messages.content.image_url.detail", true);
+        weir_canon_out_loses_part(o, WEIR_LOST_IMAGE_DETAIL, true);
     write_cache(o, p->cache);
     weir_jw_end_object(&o->w);
 }
@@ -86,7 +86,7 @@ static bool can_reason(const struct weir_canon_part *p)
 static void write_thinking(struct weir_canon_out *o, const struct weir_canon_part *p)
 {
     if (!can_reason(p)) {
-        weir_canon_out_loses(o, "messages.reasoning_content", true);
+        weir_canon_out_loses_part(o, WEIR_LOST_REASONING, true);
         return;
     }
     weir_jw_object(&o->w, NULL);
@@ -236,7 +236,7 @@ static void write_effort(struct weir_canon_out *o)
         weir_jw_end_object(&o->w);
     }
     if (c->format_any)
-        weir_canon_out_loses(o, "response_format.json_object", false);
+        weir_canon_out_loses_part(o, WEIR_LOST_ANY_JSON, false);
     if ((!c->effort.p || off) && !c->format.p)
         return;
     weir_jw_object(&o->w, "output_config");

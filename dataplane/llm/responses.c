@@ -112,6 +112,7 @@ const struct weir_llm_ops weir_llm_responses_ops = {
     .field_count = WEIR_RESPONSES_FIELDS,
     .max_field = "max_output_tokens",
     .older_max_field = "max_output_tokens",
+    .openai = true,
     .input_field = "input",
     .event_bytes = EVENT_BYTES,
     .event = weir_responses_event,

@@ -93,7 +93,8 @@ static void put_reasoning(struct weir_canon_writer *w, struct weir_jw *j,
     if (done && !p->redacted)
         put_summary(j, NULL, weir_buf_str(&p->text));
     weir_jw_end_array(j);
-    if (done && p->signature.n)
+    /* Unsigned, too: then it says where the reasoning came from, and goes back to. */
+    if (done)
         weir_canon_put_signature(j, "encrypted_content", weir_buf_str(&p->signature), w->from,
                                  w->to);
     else

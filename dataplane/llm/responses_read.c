@@ -432,14 +432,16 @@ static bool read_format(struct weir_canon_in *in, struct weir_str raw)
 
 static bool read_text_config(struct weir_canon_in *in)
 {
-    struct weir_str raw, format = WEIR_STR_NULL;
-    const struct weir_canon_want want[] = {{"format", &format}};
+    struct weir_str raw, format = WEIR_STR_NULL, verbosity = format;
+    const struct weir_canon_want want[] = {{"format", &format}, {"verbosity", &verbosity}};
 
     if (!weir_canon_json(in, &raw))
         return false;
     if (!raw.p)
         return true;
-    return weir_canon_pick(in, raw, want, 1, "text.") && (!format.p || read_format(in, format));
+    return weir_canon_pick(in, raw, want, 2, "text.") &&
+           weir_canon_inner(in, verbosity, &in->call->verbosity) &&
+           (!format.p || read_format(in, format));
 }
 
 static bool read_reasoning_config(struct weir_canon_in *in)
@@ -509,6 +511,11 @@ static bool read_tier(struct weir_canon_in *in)
     return weir_canon_text(in, &in->call->tier);
 }
 
+static bool read_cache_key(struct weir_canon_in *in)
+{
+    return weir_canon_text(in, &in->call->cache_key);
+}
+
 const struct weir_canon_field weir_responses_canon[WEIR_RESPONSES_CANON] = {
     {"input", read_input, WEIR_FIELD_READ},
     {"instructions", read_instructions, WEIR_FIELD_READ},
@@ -520,6 +527,7 @@ const struct weir_canon_field weir_responses_canon[WEIR_RESPONSES_CANON] = {
     {"temperature", read_temperature, WEIR_FIELD_READ},
     {"top_p", read_top_p, WEIR_FIELD_READ},
     {"service_tier", read_tier, WEIR_FIELD_READ},
+    {"prompt_cache_key", read_cache_key, WEIR_FIELD_READ},
     {"include", read_include, WEIR_FIELD_READ},
     {"truncation", read_truncation, WEIR_FIELD_READ},
     {"previous_response_id", refuse_stored, WEIR_FIELD_READ},
@@ -531,7 +539,6 @@ const struct weir_canon_field weir_responses_canon[WEIR_RESPONSES_CANON] = {
     {"user", NULL, WEIR_FIELD_ELSEWHERE},
     {"safety_identifier", NULL, WEIR_FIELD_ELSEWHERE},
     {"stream_options", NULL, WEIR_FIELD_HINT},
-    {"prompt_cache_key", NULL, WEIR_FIELD_HINT},
     {"prompt_cache_options", NULL, WEIR_FIELD_HINT},
     {"prompt_cache_retention", NULL, WEIR_FIELD_HINT},
     {"metadata", NULL, WEIR_FIELD_HINT},

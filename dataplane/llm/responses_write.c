@@ -110,11 +110,7 @@ static void write_reasoning(struct weir_canon_out *o, const struct weir_canon_pa
 
     id = weir_str_cut(p->signature, '.', &encrypted);
     if (p->signer != WEIR_DIALECT_OPENAI_RESPONSES || !encrypted.p) {
-        weir_canon_out_loses(o,
-                             o->call->dialect == WEIR_DIALECT_ANTHROPIC_MESSAGES
-                                 ? "messages.content.thinking"
-                                 : "messages.reasoning_content",
-                             true);
+        weir_canon_out_loses_part(o, WEIR_LOST_REASONING, true);
         return;
     }
     begin(o, "reasoning");
@@ -199,7 +195,6 @@ static void write_format(struct weir_canon_out *o)
 
     if (!c->format.p && !c->format_any)
         return;
-    weir_jw_object(&o->w, "text");
     weir_jw_object(&o->w, "format");
     weir_jw_z(&o->w, "type", c->format.p ? "json_schema" : "json_object");
     if (c->format.p) {
@@ -208,6 +203,17 @@ static void write_format(struct weir_canon_out *o)
         weir_canon_put_json(&o->w, "schema", c->format);
     }
     weir_jw_end_object(&o->w);
+}
+
+static void write_text_config(struct weir_canon_out *o)
+{
+    const struct weir_canon_call *c = o->call;
+
+    if (!c->format.p && !c->format_any && !c->verbosity.p)
+        return;
+    weir_jw_object(&o->w, "text");
+    write_format(o);
+    weir_canon_put(&o->w, "verbosity", c->verbosity);
     weir_jw_end_object(&o->w);
 }
 
@@ -231,7 +237,7 @@ static void write_user_id(struct weir_canon_out *o)
         return;
     /* Longer ones are refused there. */
     if (o->given->user.n > USER_MAX)
-        weir_canon_out_loses(o, "metadata.user_id", true);
+        weir_canon_out_loses_part(o, WEIR_LOST_USER, true);
     else
         weir_jw_str(&o->w, "user", o->given->user);
 }
@@ -251,7 +257,6 @@ static void write_tier(struct weir_canon_out *o)
 void weir_responses_write_call(struct weir_canon_out *o)
 {
     struct weir_canon_call *c = o->call;
-    bool chat = c->dialect == WEIR_DIALECT_OPENAI_CHAT;
 
     if (c->stream)
         weir_jw_bool(&o->w, "stream", true);
@@ -261,14 +266,15 @@ void weir_responses_write_call(struct weir_canon_out *o)
     write_input(o);
     write_tools(o);
     write_choice(o);
-    write_format(o);
+    write_text_config(o);
     write_effort(o);
     weir_canon_put_json(&o->w, "temperature", c->temperature);
     weir_canon_put_json(&o->w, "top_p", c->top_p);
     if (c->top_k.p)
         weir_canon_out_loses(o, "top_k", false);
     if (c->stop_count)
-        weir_canon_out_loses(o, chat ? "stop" : "stop_sequences", false);
+        weir_canon_out_loses_part(o, WEIR_LOST_STOPS, false);
+    weir_canon_put(&o->w, "prompt_cache_key", c->cache_key);
     write_user_id(o);
     write_tier(o);
 }

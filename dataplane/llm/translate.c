@@ -47,6 +47,14 @@ static int refuse(const struct weir_canon_call *c, enum weir_dialect to, struct 
     return WEIR_EINVAL;
 }
 
+static void lose_openai(struct weir_canon_out *o)
+{
+    if (o->call->cache_key.p)
+        weir_canon_out_loses_part(o, WEIR_LOST_CACHE_KEY, true);
+    if (o->call->verbosity.p)
+        weir_canon_out_loses_part(o, WEIR_LOST_VERBOSITY, false);
+}
+
 int weir_llm_translate(const struct weir_llm_call *call, struct weir_str body, enum weir_dialect to,
                        bool strict, struct weir_arena *a, struct weir_llm_translation *out,
                        struct weir_err *err)
@@ -64,6 +72,8 @@ int weir_llm_translate(const struct weir_llm_call *call, struct weir_str body, e
     /* It stands behind the model, where the body names one. */
     o.w = (struct weir_jw){.b = &out->rest, .comma = !weir_llm_ops(to)->model_in_path};
     weir_llm_ops(to)->write_call(&o);
+    if (!weir_llm_ops(to)->openai)
+        lose_openai(&o);
     weir_buf_addz(&out->rest, "}");
     out->limit_at = o.limit_at;
     out->limit_comma = o.limit_comma;

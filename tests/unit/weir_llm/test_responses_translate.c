@@ -108,7 +108,7 @@ static void a_turn_becomes_chat(void **state)
             "{\"role\":\"tool\",\"tool_call_id\":\"c2\",\"content\":\"two\"},"
             "{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":"
             "\"data:image/png;base64,AA==\",\"detail\":\"auto\"}}]}]}",
-            "messages.content.thinking");
+            "input.reasoning");
 }
 
 #define HI "\"input\":\"hi\""
@@ -145,12 +145,18 @@ static void what_only_responses_has_is_named(void **state)
             "\"call_id\":\"c\",\"output\":\"o\"}],\"tools\":[{\"type\":\"custom\",\"name\":\"x\","
             "\"format\":{}},{\"type\":\"namespace\",\"name\":\"n\",\"tools\":[{}]},"
             "{\"type\":\"web_search\",\"external_web_access\":true}],\"truncation\":\"auto\","
-            "\"max_tool_calls\":3,\"text\":{\"verbosity\":\"low\"},\"store\":true,"
+            "\"max_tool_calls\":3,\"text\":{\"verbosity\":\"low\"},\"store\":true,\"prompt_cache_"
+            "key\":\"k\","
             "\"include\":[\"message.output_text.logprobs\"],\"client_metadata\":{\"a\":\"b\"}",
-            HI_CHAT "}",
+            HI_CHAT ",\"verbosity\":\"low\",\"prompt_cache_key\":\"k\"}",
             "input.additional_tools, input.custom_tool_call, input.custom_tool_call_output, "
             "tools.custom, tools.namespace, tools.web_search, truncation, max_tool_calls, "
-            "text.verbosity, store, include.message.output_text.logprobs, client_metadata");
+            "store, include.message.output_text.logprobs, client_metadata");
+    assert_int_equal(translate(RESPONSES, MESSAGES,
+                               HI ",\"text\":{\"verbosity\":\"low\"},\"prompt_cache_key\":\"k\"",
+                               false),
+                     WEIR_OK);
+    assert_true(weir_str_is(made.dropped, "prompt_cache_key, text.verbosity"));
     assert_int_equal(translate(RESPONSES, MESSAGES, HI ",\"tools\":[{\"type\":\"mcp\"}]", true),
                      WEIR_EINVAL);
     assert_non_null(strstr(err.detail, "'tools.mcp'"));

@@ -227,7 +227,7 @@ static void what_has_no_equivalent_is_dropped_and_named(void **state)
     from_chat(HI_CHAT ",\"temperature\":1.5,\"n\":2,\"seed\":7,\"frequency_penalty\":0,"
                       "\"prompt_cache_key\":\"k\",\"x\\r\\ny\":1,\"logprobs\":false,\"store\":true",
               "," HI_MESSAGES ",\"temperature\":1}",
-              "seed, prompt_cache_key, x_r_ny, store, n, temperature");
+              "seed, x_r_ny, store, n, temperature, prompt_cache_key");
     from_messages("\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"top_k\":5,"
                   "\"context_management\":{\"edits\":[1]},\"tools\":[{\"type\":"
                   "\"web_search_20250305\",\"name\":\"web_search\",\"max_uses\":3}]",
