@@ -99,20 +99,25 @@ test("Responses over WebSocket is answered 426, so that Codex goes on over HTTP 
   assert.match(head, /^HTTP\/1.1 426 /);
 });
 
-test("Responses: a stream is cut, correctly in its dialect, when its budget is used up", async (t) => {
-  const { weir, openai } = await both(t, { budgets: budget("money", "{usd: 0.003}"), plan: () => ({ tokens: 8000 }),
-    more: route("cut", [["re"]], "  models: [mock-small]\n  priority: 5") });
-  const list = await events(await openai.responses.create(ask("mock-small", { stream: true, max_output_tokens: 30_000, reasoning: { effort: "none" } })));
-  const { type, response } = list.at(-1);
-  assert.equal(type, "response.incomplete");
-  assert.equal(response.incomplete_details.reason, "max_output_tokens");
-  assert.deepEqual(list.map((e) => e.sequence_number), list.map((_, i) => i));
-  const text = list.filter((e) => e.type === "response.output_text.delta").map((e) => e.delta).join("");
-  assert.equal(response.output.map((i) => i.content[0].text).join(""), text);
-  assert.ok(response.output[0].content[0].text.length > 100);
-  assert.match(response.output.at(-1).content[0].text, /budget/);
-  assert.equal((await records(weir, 1))[0].outcome, "cut");
-});
+const long = { name: "level", args: { dam: "x".repeat(40_000) } };
+for (const [model, plan] of [["mock-small", { tokens: 8000 }], ["to-oa", { tokens: 8000 }], ["mock-small", { toolCall: long }], ["to-an", { toolCall: long }]])
+  test(`Responses: a stream from ${model} is cut, correctly in its dialect, when its budget is used up within ${plan.toolCall ? "a tool call" : "a text"}`, async (t) => {
+    const { weir, openai } = await both(t, { budgets: budget("money", "{usd: 0.003}"), plan: () => plan, more: route("cut", [["re"]], "  models: [mock-small]\n  priority: 5") });
+    const list = [];
+    const stream = openai.responses.stream(ask(model, { tools, max_output_tokens: 30_000, reasoning: { effort: "none" } })).on("event", (e) => list.push(e));
+    const final = await stream.finalResponse();
+    const { type, response } = list.at(-1);
+    assert.equal(type, "response.incomplete");
+    assert.equal(response.incomplete_details.reason, "max_output_tokens");
+    assert.equal(final.status, "incomplete");
+    assert.deepEqual(list.map((e) => e.sequence_number), list.map((_, i) => i));
+    const messages = response.output.filter((i) => i.type === "message");
+    const text = list.filter((e) => e.type === "response.output_text.delta").map((e) => e.delta).join("");
+    assert.equal(messages.map((i) => i.content[0].text).join(""), text);
+    assert.match(text, /Cut by Weir: the budget 'default\/money'/);
+    assert.ok(list.filter((e) => e.type === "response.output_item.done" && e.item.type === "function_call").every((e) => e.item.status === "incomplete"));
+    assert.equal((await records(weir, 1))[0].outcome, "cut");
+  });
 
 test("Responses: what cannot be accounted for or is kept elsewhere is refused by its name", async (t) => {
   const { mock, openai } = await both(t);
