@@ -43,6 +43,8 @@ struct weir_llm_bridge *weir_llm_bridge_create(struct weir_llm_tap *t)
     b->writer->from = t->conf.dialect;
     b->writer->to = t->conf.client;
     b->writer->usage = &b->usage;
+    b->writer->tools = t->conf.tools;
+    b->writer->tool_count = t->conf.tool_count;
     b->writer->tells_usage = t->conf.client_usage;
     b->writer->created_s = t->conf.created_s;
     b->reader.dialect = t->conf.dialect;

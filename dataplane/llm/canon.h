@@ -64,8 +64,10 @@ struct weir_canon_message {
 struct weir_canon_tool {
     struct weir_canon_tool *next;
     struct weir_str name, description;
-    struct weir_str json;   /* the schema of its arguments; absent: none given */
-    struct weir_str strict; /* "true", "false" or absent */
+    struct weir_str own_name, space; /* the caller's, if `name` is another one; else absent */
+    bool custom;                     /* see weir_llm_tool_name */
+    struct weir_str json;            /* the schema of its arguments; absent: none given */
+    struct weir_str strict;          /* "true", "false" or absent */
     enum weir_canon_cache cache;
 };
 

@@ -153,6 +153,9 @@ static struct weir_canon_answer_part *begin_part(struct weir_canon_writer *w,
     p->redacted = e->redacted;
     p->id = weir_arena_copy(w->arena, e->id);
     p->name = weir_arena_copy(w->arena, e->name);
+    for (size_t i = 0; i < w->tool_count && !p->tool; i++)
+        if (weir_str_eq(w->tools[i].wire, p->name))
+            p->tool = &w->tools[i];
     weir_buf_init(&p->text, GATHERED_MAX);
     weir_buf_init(&p->signature, GATHERED_MAX);
     weir_json_tap_init(&p->arguments, NULL, 0);

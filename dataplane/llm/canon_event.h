@@ -87,8 +87,9 @@ struct weir_canon_answer_part {
     bool opened, closed; /* on the wire: begun, or with a piece of it; ended */
     unsigned index;      /* on the wire */
     struct weir_str id, name;
-    struct weir_buf text, signature; /* gathered, or waiting */
-    struct weir_json_tap arguments;  /* knows when a tool call's JSON has ended */
+    const struct weir_llm_tool_name *tool; /* NULL: the caller has the same name for it */
+    struct weir_buf text, signature;       /* gathered, or waiting */
+    struct weir_json_tap arguments;        /* knows when a tool call's JSON has ended */
 };
 
 struct weir_canon_writer {
@@ -96,7 +97,9 @@ struct weir_canon_writer {
     struct weir_buf *out;
     enum weir_dialect from, to;         /* the provider's, the client's */
     const struct weir_llm_usage *usage; /* kept up to date by the tap */
-    bool tells_usage;                   /* the client asked for it in the stream */
+    const struct weir_llm_tool_name *tools;
+    size_t tool_count;
+    bool tells_usage; /* the client asked for it in the stream */
     int64_t created_s;
     struct weir_str id, model, finish_text;
     enum weir_canon_finish finish;

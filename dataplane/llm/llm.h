@@ -133,6 +133,13 @@ struct weir_llm_seen {
     bool complete;           /* [DONE], message_stop, or the whole document */
 };
 
+/* A tool that its provider gets under another name than the caller has for it (escaped strings). */
+struct weir_llm_tool_name {
+    struct weir_str wire;        /* what the provider calls */
+    struct weir_str name, space; /* the caller's; its namespace, absent: none */
+    bool custom;                 /* takes a text: the provider gives it as {"input": text} */
+};
+
 struct weir_llm_tap; /* opaque; lives in the arena it was made in */
 
 struct weir_llm_tap_conf {
@@ -141,6 +148,8 @@ struct weir_llm_tap_conf {
     uint16_t status;           /* these three are for translation only */
     int64_t created_s;
     struct weir_str request_id;
+    const struct weir_llm_tool_name *tools; /* the translation's; borrowed */
+    size_t tool_count;
     bool event_stream;      /* by the answer's content type */
     bool hide_usage;        /* usage was asked for by us: take its chunk out */
     bool client_usage;      /* the client asked for it: a cut stream tells it too */

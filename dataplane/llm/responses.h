@@ -21,6 +21,16 @@ void weir_responses_cut(struct weir_llm_tap *t, struct weir_str notice,
 int weir_responses_echo_body(struct weir_llm_echo *e, struct weir_buf *out);
 int weir_responses_echo_next(struct weir_llm_echo *e, struct weir_buf *out);
 
+/* Tools (responses_tools.c). Other dialects have one level of them, and only functions: a tool of a
+ * namespace gets its name before its own, and one that takes a text becomes a function of one. */
+bool weir_responses_tools(struct weir_canon_in *in);
+bool weir_responses_choice(struct weir_canon_in *in);
+bool weir_responses_read_tools(struct weir_canon_in *in, struct weir_str list);
+struct weir_str weir_responses_wire_name(struct weir_canon_in *in, struct weir_str space,
+                                         struct weir_str name);
+struct weir_str weir_responses_wrap(struct weir_canon_in *in, const char *before,
+                                    struct weir_str text, const char *after);
+
 void weir_responses_write_call(struct weir_canon_out *o);
 void weir_responses_read_event(struct weir_canon_reader *r, const struct weir_sse_event *e);
 void weir_responses_read_answer(struct weir_canon_reader *r, struct weir_str document);

@@ -13,11 +13,16 @@ static struct weir_jw begin(struct weir_canon_writer *w, const char *type)
     return weir_responses_event_begin(w->out, type, w->sequence++);
 }
 
+static bool is_custom(const struct weir_canon_answer_part *p)
+{
+    return p->tool && p->tool->custom;
+}
+
 static const char *prefix(const struct weir_canon_answer_part *p)
 {
     switch (p->kind) {
     case WEIR_PART_TOOL_CALL:
-        return "fc";
+        return is_custom(p) ? "ctc" : "fc";
     case WEIR_PART_REASONING:
         return "rs";
     default:
@@ -86,6 +91,40 @@ static bool is_whole(const struct weir_canon_answer_part *p)
     return whole;
 }
 
+/* Half a script must not be run; half a function's arguments can't be. */
+static bool is_left_out(const struct weir_canon_answer_part *p)
+{
+    return is_custom(p) && !is_whole(p);
+}
+
+/* A tool that takes a text is called with {"input": text}; what is no such object is the text. */
+static struct weir_str input_of(struct weir_canon_writer *w, const struct weir_canon_answer_part *p)
+{
+    struct weir_str text = weir_buf_str(&p->text), input = WEIR_STR_NULL;
+    const struct weir_canon_want want[] = {{"input", &input}};
+    char *bytes = weir_arena_alloc(w->arena, text.n + 1);
+
+    if (!weir_canon_find((struct weir_str){bytes, weir_json_unescape(text, bytes)}, want, 1))
+        return text;
+    input = weir_canon_string(input);
+    return input.p ? input : text;
+}
+
+static void put_call(struct weir_canon_writer *w, struct weir_jw *j,
+                     const struct weir_canon_answer_part *p, bool done)
+{
+    struct weir_str name = p->tool ? p->tool->name : p->name;
+
+    weir_canon_put(j, "call_id", p->id);
+    weir_canon_put(j, "name", name.p ? name : WEIR_STR(""));
+    if (p->tool)
+        weir_canon_put(j, "namespace", p->tool->space);
+    if (is_custom(p))
+        weir_canon_put(j, "input", done ? input_of(w, p) : WEIR_STR(""));
+    else
+        weir_canon_put(j, "arguments", done ? arguments_of(p) : WEIR_STR(""));
+}
+
 static void put_reasoning(struct weir_canon_writer *w, struct weir_jw *j,
                           const struct weir_canon_answer_part *p, bool done)
 {
@@ -108,12 +147,14 @@ static void put_item(struct weir_canon_writer *w, struct weir_jw *j, const char 
 
     weir_jw_object(j, key);
     put_item_id(w, j, "id", p);
-    weir_jw_z(j, "type", call ? "function_call" : reasoning ? "reasoning" : "message");
+    weir_jw_z(j, "type",
+              is_custom(p) ? "custom_tool_call"
+              : call       ? "function_call"
+              : reasoning  ? "reasoning"
+                           : "message");
     weir_jw_z(j, "status", !done ? "in_progress" : is_whole(p) ? "completed" : "incomplete");
     if (call) {
-        weir_canon_put(j, "call_id", p->id);
-        weir_canon_put(j, "name", p->name.p ? p->name : WEIR_STR(""));
-        weir_canon_put(j, "arguments", done ? arguments_of(p) : WEIR_STR(""));
+        put_call(w, j, p, done);
     } else if (reasoning) {
         put_reasoning(w, j, p, done);
     } else {
@@ -175,6 +216,8 @@ static void write_delta(struct weir_canon_writer *w, struct weir_canon_answer_pa
         write_part(w, p, false);
     p->opened = true;
     weir_canon_gather(w, &p->text, text);
+    if (is_custom(p))
+        return; /* its text is a part of these arguments, known when they are whole */
     write_text(w, p, type, "delta", text);
 }
 
@@ -184,11 +227,28 @@ static void begin_item(struct weir_canon_writer *w, struct weir_canon_answer_par
     write_item(w, "response.output_item.added", p, false);
 }
 
+static void end_call(struct weir_canon_writer *w, const struct weir_canon_answer_part *p)
+{
+    struct weir_str input;
+
+    if (!is_custom(p)) {
+        write_text(w, p, "response.function_call_arguments.done", "arguments", arguments_of(p));
+        return;
+    }
+    input = input_of(w, p);
+    if (input.n)
+        write_text(w, p, "response.custom_tool_call_input.delta", "delta", input);
+    write_text(w, p, "response.custom_tool_call_input.done", "input", input);
+}
+
 static void end_item(struct weir_canon_writer *w, struct weir_canon_answer_part *p)
 {
+    p->closed = true;
+    if (is_left_out(p))
+        return;
     switch (p->kind) {
     case WEIR_PART_TOOL_CALL:
-        write_text(w, p, "response.function_call_arguments.done", "arguments", arguments_of(p));
+        end_call(w, p);
         break;
     case WEIR_PART_REASONING:
         if (p->opened) {
@@ -207,7 +267,6 @@ static void end_item(struct weir_canon_writer *w, struct weir_canon_answer_part 
         write_part(w, p, true);
         break;
     }
-    p->closed = true;
     write_item(w, "response.output_item.done", p, true);
 }
 
@@ -242,7 +301,8 @@ static void put_response(struct weir_canon_writer *w, struct weir_jw *j, const c
 
     weir_responses_begin(j, key, &head);
     for (unsigned i = 0; done && i < w->part_count; i++)
-        put_item(w, j, NULL, w->parts[i], true);
+        if (!is_left_out(w->parts[i]))
+            put_item(w, j, NULL, w->parts[i], true);
     weir_responses_end(j, done ? w->usage : NULL);
 }
 

@@ -108,8 +108,8 @@ static bool read_content(struct weir_canon_in *in, struct weir_str raw,
 
 /* All that items of the types that are read have, as it stands. */
 struct item {
-    struct weir_str type, role, content, call_id, name, arguments, output, summary, encrypted,
-        space, unused;
+    struct weir_str type, role, content, call_id, name, arguments, input, output, summary,
+        encrypted, space, tools, unused;
 };
 
 /* A turn of the assistant is several items here. */
@@ -146,12 +146,29 @@ static bool read_call(struct weir_canon_in *in, const struct item *i)
 {
     struct weir_canon_message *m = turn(in);
     struct weir_canon_part *p = m ? weir_canon_new_part(in, WEIR_PART_TOOL_CALL) : NULL;
-    struct weir_str arguments;
+    struct weir_str arguments, name, space;
 
-    if (!p || !weir_canon_inner(in, i->call_id, &p->id) ||
-        !weir_canon_inner(in, i->name, &p->name) ||
+    if (!p || !weir_canon_inner(in, i->call_id, &p->id) || !weir_canon_inner(in, i->name, &name) ||
+        !weir_canon_inner(in, i->space, &space) ||
         !weir_canon_inner(in, i->arguments, &arguments) || !weir_canon_arguments(in, p, arguments))
         return false;
+    p->name = weir_responses_wire_name(in, space, name);
+    weir_canon_append(m, p);
+    return true;
+}
+
+/* Of a tool that takes a text. */
+static bool read_custom_call(struct weir_canon_in *in, const struct item *i)
+{
+    struct weir_canon_message *m = turn(in);
+    struct weir_canon_part *p = m ? weir_canon_new_part(in, WEIR_PART_TOOL_CALL) : NULL;
+    struct weir_str name, space, input;
+
+    if (!p || !weir_canon_inner(in, i->call_id, &p->id) || !weir_canon_inner(in, i->name, &name) ||
+        !weir_canon_inner(in, i->space, &space) || !weir_canon_inner(in, i->input, &input))
+        return false;
+    p->name = weir_responses_wire_name(in, space, name);
+    p->json = weir_responses_wrap(in, "{\"input\":\"", input, "\"}");
     weir_canon_append(m, p);
     return true;
 }
@@ -226,11 +243,23 @@ static bool read_reasoning(struct weir_canon_in *in, const struct item *i)
 static bool pick_item(struct weir_canon_in *in, struct weir_str raw, struct item *i)
 {
     const struct weir_canon_want want[] = {
-        {"type", &i->type},       {"role", &i->role},       {"content", &i->content},
-        {"call_id", &i->call_id}, {"name", &i->name},       {"arguments", &i->arguments},
-        {"output", &i->output},   {"summary", &i->summary}, {"encrypted_content", &i->encrypted},
-        {"namespace", &i->space}, {"id", &i->unused},       {"status", &i->unused},
-        {"phase", &i->unused},    {"caller", &i->unused}};
+        {"type", &i->type},
+        {"role", &i->role},
+        {"content", &i->content},
+        {"call_id", &i->call_id},
+        {"name", &i->name},
+        {"arguments", &i->arguments},
+        {"output", &i->output},
+        {"summary", &i->summary},
+        {"encrypted_content", &i->encrypted},
+        {"namespace", &i->space},
+        {"input", &i->input},
+        {"tools", &i->tools},
+        {"internal_chat_message_metadata_passthrough", &i->unused},
+        {"id", &i->unused},
+        {"status", &i->unused},
+        {"phase", &i->unused},
+        {"caller", &i->unused}};
 
     return weir_canon_pick(in, raw, want, sizeof want / sizeof *want, "input.") &&
            weir_canon_inner(in, i->type, &i->type);
@@ -246,14 +275,17 @@ static bool read_item(struct weir_canon_in *in, struct weir_str raw)
 
     if (!pick_item(in, raw, &i))
         return false;
-    if (i.space.p)
-        weir_canon_in_loses(in, "input.", WEIR_STR("namespace"), false);
     if (weir_json_is(i.type, "message") || (!i.type.p && i.role.p))
         return read_message(in, &i);
     if (weir_json_is(i.type, "function_call"))
         return read_call(in, &i);
-    if (weir_json_is(i.type, "function_call_output"))
+    if (weir_json_is(i.type, "custom_tool_call"))
+        return read_custom_call(in, &i);
+    if (weir_json_is(i.type, "function_call_output") ||
+        weir_json_is(i.type, "custom_tool_call_output"))
         return read_result(in, &i);
+    if (weir_json_is(i.type, "additional_tools"))
+        return weir_responses_read_tools(in, i.tools);
     if (weir_json_is(i.type, "reasoning"))
         return read_reasoning(in, &i);
     if (weir_json_is(i.type, "item_reference") || !i.type.p)
@@ -323,89 +355,7 @@ static bool refuse_stored(struct weir_canon_in *in)
                             "speaks Responses; send the whole \"input\"");
 }
 
-/* ---- tools and settings ---- */
-
-static bool read_tool(struct weir_canon_in *in, struct weir_str raw)
-{
-    struct weir_str type = WEIR_STR_NULL, name = type, text = type, schema = type, strict = type;
-    const struct weir_canon_want want[] = {
-        {"type", &type},         {"name", &name},     {"description", &text},
-        {"parameters", &schema}, {"strict", &strict}, {"defer_loading", NULL},
-        {"output_schema", NULL}, {"async", NULL},     {"allowed_callers", NULL}};
-    /* Other kinds have fields of their own; their type says it all. */
-    struct weir_canon_call *c = in->call;
-    size_t losses = c->loss_count;
-    bool loses = c->loses;
-    struct weir_canon_tool *t;
-
-    if (!weir_canon_pick(in, raw, want, sizeof want / sizeof *want, "tools.") ||
-        !weir_canon_inner(in, type, &type))
-        return false;
-    if (!weir_json_is(type, "function")) {
-        c->loss_count = losses;
-        c->loses = loses;
-        weir_canon_in_loses(in, "tools.", type, false);
-        return true;
-    }
-    t = weir_canon_add_tool(in);
-    if (!t || !weir_canon_inner(in, name, &t->name) || !weir_canon_inner(in, text, &t->description))
-        return false;
-    t->json = schema;
-    t->strict = strict;
-    return true;
-}
-
-static bool read_tools(struct weir_canon_in *in)
-{
-    struct weir_str raw;
-
-    if (!weir_json_enter(&in->j, WEIR_JSON_ARRAY))
-        return weir_json_peek(&in->j) == WEIR_JSON_NULL
-                   ? weir_canon_skip(in)
-                   : weir_canon_wrong(in, in->j.p, "\"tools\" must be a list");
-    while (weir_json_element(&in->j) && weir_json_skip(&in->j, &raw))
-        if (!read_tool(in, raw))
-            return false;
-    return !in->j.fault;
-}
-
-static bool read_named_choice(struct weir_canon_in *in, struct weir_str raw)
-{
-    struct weir_str type = WEIR_STR_NULL, name = type;
-    const struct weir_canon_want want[] = {
-        {"type", &type}, {"name", &name}, {"mode", NULL}, {"tools", NULL}, {"server_label", NULL}};
-
-    if (!weir_canon_pick(in, raw, want, 5, "tool_choice.") || !weir_canon_inner(in, type, &type))
-        return false;
-    if (!weir_json_is(type, "function")) {
-        weir_canon_in_loses(in, "tool_choice.", type, false);
-        return true;
-    }
-    in->call->choice = WEIR_CHOICE_NAMED;
-    return weir_canon_inner(in, name, &in->call->choice_name);
-}
-
-static bool read_choice(struct weir_canon_in *in)
-{
-    struct weir_str raw, word;
-
-    if (!weir_canon_json(in, &raw))
-        return false;
-    if (!raw.p)
-        return true;
-    if (raw.p[0] == '{')
-        return read_named_choice(in, raw);
-    word = weir_canon_string(raw);
-    if (weir_json_is(word, "none"))
-        in->call->choice = WEIR_CHOICE_NONE;
-    else if (weir_json_is(word, "auto"))
-        in->call->choice = WEIR_CHOICE_AUTO;
-    else if (weir_json_is(word, "required"))
-        in->call->choice = WEIR_CHOICE_ANY;
-    else
-        return weir_canon_wrong(in, raw.p, "\"tool_choice\" is not one of those known");
-    return true;
-}
+/* ---- settings ---- */
 
 static bool read_format(struct weir_canon_in *in, struct weir_str raw)
 {
@@ -519,8 +469,8 @@ static bool read_cache_key(struct weir_canon_in *in)
 const struct weir_canon_field weir_responses_canon[WEIR_RESPONSES_CANON] = {
     {"input", read_input, WEIR_FIELD_READ},
     {"instructions", read_instructions, WEIR_FIELD_READ},
-    {"tools", read_tools, WEIR_FIELD_READ},
-    {"tool_choice", read_choice, WEIR_FIELD_READ},
+    {"tools", weir_responses_tools, WEIR_FIELD_READ},
+    {"tool_choice", weir_responses_choice, WEIR_FIELD_READ},
     {"parallel_tool_calls", read_parallel, WEIR_FIELD_READ},
     {"text", read_text_config, WEIR_FIELD_READ},
     {"reasoning", read_reasoning_config, WEIR_FIELD_READ},

@@ -55,6 +55,22 @@ static void lose_openai(struct weir_canon_out *o)
         weir_canon_out_loses_part(o, WEIR_LOST_VERBOSITY, false);
 }
 
+/* The body that they point into is gone when the answer comes. */
+static void name_tools(const struct weir_canon_call *c, struct weir_arena *a,
+                       struct weir_llm_translation *out)
+{
+    size_t n = 0;
+
+    for (const struct weir_canon_tool *t = c->tools; t; t = t->next)
+        n += t->own_name.p != NULL;
+    out->tools = weir_arena_alloc(a, n * sizeof *out->tools);
+    for (const struct weir_canon_tool *t = c->tools; t; t = t->next)
+        if (t->own_name.p)
+            out->tools[out->tool_count++] = (struct weir_llm_tool_name){
+                weir_arena_copy(a, t->name), weir_arena_copy(a, t->own_name),
+                t->space.p ? weir_arena_copy(a, t->space) : WEIR_STR_NULL, t->custom};
+}
+
 int weir_llm_translate(const struct weir_llm_call *call, struct weir_str body, enum weir_dialect to,
                        bool strict, struct weir_arena *a, struct weir_llm_translation *out,
                        struct weir_err *err)
@@ -80,6 +96,7 @@ int weir_llm_translate(const struct weir_llm_call *call, struct weir_str body, e
     if (strict && c->loses)
         return refuse(c, to, a, err);
     out->dropped = name_losses(c, a);
+    name_tools(c, a, out);
     if (!out->rest.full)
         return WEIR_OK;
     *err = (struct weir_err){.rc = WEIR_EINVAL,

@@ -12,6 +12,8 @@ struct weir_llm_translation {
     struct weir_buf rest;
     size_t limit_at; /* in `rest`, where the limit goes; 0: before it */
     bool limit_comma;
+    struct weir_llm_tool_name *tools; /* in the arena; the tap of the answer wants them */
+    size_t tool_count;
     struct weir_str dropped; /* what the target cannot express, as "a, b"; absent: nothing */
 };
 

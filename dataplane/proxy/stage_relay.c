@@ -430,6 +430,8 @@ static bool is_event_stream(const struct weir_http_call_head *head)
 
 enum weir_verdict weir_stage_relay(struct weir_exchange *x)
 {
+    const struct weir_llm_translation *translation = &x->translations[x->candidate->dialect];
+
     x->relaying = true;
     weir_buf_init(&x->held_back, WEIR_MAX_WHOLE_BYTES);
     if (x->candidate->provider->echo) {
@@ -444,6 +446,8 @@ enum weir_verdict weir_stage_relay(struct weir_exchange *x)
     }
     x->tap = weir_llm_tap_create(
         x->arena, &(struct weir_llm_tap_conf){.dialect = x->candidate->dialect,
+                                              .tools = translation->tools,
+                                              .tool_count = translation->tool_count,
                                               .client = x->endpoint.dialect,
                                               .status = (uint16_t)x->status,
                                               .created_s = x->started_wall_ms / 1000,

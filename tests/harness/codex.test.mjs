@@ -63,9 +63,11 @@ function shell(body) {
   return tool && { name: tool.name, args: properties.cmd ? { cmd: command } : { command: properties.command?.type === "array" ? ["bash", "-lc", command] : command } };
 }
 
+const hasResult = (body) => /"type":"(function_call_output|custom_tool_call_output|tool_result)"|"role":"tool"/.test(JSON.stringify(body));
+
 // The first answer asks for the tool; the one after its result ends the turn.
 const plan = (c) => {
-  const toolCall = /function_call_output|"role":"tool"|tool_result/.test(JSON.stringify(c.body)) ? undefined : shell(c.body);
+  const toolCall = hasResult(c.body) ? undefined : shell(c.body);
   return toolCall ? { toolCall } : { tokens: 4 };
 };
 
@@ -86,16 +88,26 @@ for (const [provider, endpoint] of [["re", "/v1/responses"], ["oa", "/v1/chat/co
     await settled(weir, "money", mock.bill);
   });
 
-test("Codex as it comes: no WebSocket here, so it goes on over HTTP at once", async (t) => {
-  const { mock, weir } = await responsesSetting(t, {
-    budgets: budget("money", "{usd: 5}"), plan: () => ({ tokens: 4 }),
-    more: route("codex", [[{ provider: "re", model: "mock-small" }]], "  priority: 10\n  models: ['gpt-*']"),
+// Its default model has one tool that takes a script, in a namespace; other APIs get it as a function.
+const script = 'const r = await tools.exec_command({cmd: "echo weir-$((40+2))-here"}); text(r);';
+const scripted = (c) => {
+  if (hasResult(c.body)) return { tokens: 4 };
+  return { toolCall: c.path === "/v1/responses" ? { name: "exec", space: "functions", input: script } : { name: "functions__exec", args: { input: script } } };
+};
+
+for (const [provider, endpoint] of [["re", "/v1/responses"], ["oa", "/v1/chat/completions"], ["an", "/v1/messages"]])
+  test(`Codex as it comes towards ${endpoint}: no WebSocket, so it goes on over HTTP at once; a script runs here and its result reaches the model`, async (t) => {
+    const { mock, weir } = await responsesSetting(t, {
+      budgets: budget("money", "{usd: 5}"), plan: scripted,
+      more: route("codex", [[{ provider, model: "mock-small" }]], "  priority: 10\n  models: ['gpt-*']"),
+    });
+    const { code, out } = await run(t, builtin(weir.url), "Say where you are.");
+    assert.equal(code, 0, out);
+    assert.match(out, /lor lor/);
+    assert.deepEqual(mock.calls.map((c) => c.path), [endpoint, endpoint]);
+    assert.match(JSON.stringify(mock.calls[1].body), /weir-42-here/);
+    assert.deepEqual(mock.problems, []);
+    const list = await records(weir, 3);
+    assert.deepEqual([...new Set(list.map((r) => r.status))].sort(), [200, 426]);
+    await settled(weir, "money", mock.bill);
   });
-  const { code, out } = await run(t, builtin(weir.url), "Say where you are.");
-  assert.equal(code, 0, out);
-  assert.match(out, /lor lor/);
-  assert.deepEqual([mock.calls.length, mock.calls[0].path], [1, "/v1/responses"]);
-  assert.deepEqual(mock.problems, []);
-  const list = await records(weir, 2);
-  assert.deepEqual(list.map((r) => r.status).sort(), [200, 426]);
-});

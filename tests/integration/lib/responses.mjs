@@ -83,12 +83,13 @@ const usageOf = (a, output) => ({
   output_tokens_details: { reasoning_tokens: a.plan.reasoning }, total_tokens: a.input + output,
 });
 
-// plan.reason: a summary to tell, signed; plan.toolCall as everywhere.
+// plan.reason: a summary to tell, signed; plan.toolCall as everywhere, or with an input: {name, space, input}.
 function itemsOf(a, words) {
   const items = [];
   if (a.plan.reason) items.push({ id: "rs_1", type: "reasoning", summary: [{ type: "summary_text", text: a.plan.reason }], encrypted_content: "gAAAAB" });
   const { toolCall: tool } = a.plan;
-  if (tool) items.push({ id: "fc_1", type: "function_call", status: "completed", call_id: "call_1", name: tool.name, arguments: JSON.stringify(tool.args) });
+  if (tool?.input) items.push({ id: "ctc_1", type: "custom_tool_call", status: "completed", call_id: "call_1", name: tool.name, namespace: tool.space, input: tool.input });
+  else if (tool) items.push({ id: "fc_1", type: "function_call", status: "completed", call_id: "call_1", name: tool.name, arguments: JSON.stringify(tool.args) });
   else items.push({ id: "msg_1", type: "message", status: "completed", role: "assistant", content: [{ type: "output_text", text: words, annotations: [], logprobs: [] }] });
   return items;
 }
@@ -106,7 +107,7 @@ export function responsesEvents(a) {
 
 function itemEvents(add, item, output_index) {
   const at = { item_id: item.id, output_index };
-  const empty = { message: { content: [], status: "in_progress" }, function_call: { arguments: "", status: "in_progress" }, reasoning: { summary: [], encrypted_content: null } };
+  const empty = { message: { content: [], status: "in_progress" }, function_call: { arguments: "", status: "in_progress" }, custom_tool_call: { input: "", status: "in_progress" }, reasoning: { summary: [], encrypted_content: null } };
   add("response.output_item.added", { output_index, item: { ...item, ...empty[item.type] } });
   if (item.type === "message") {
     const part = item.content[0], place = { ...at, content_index: 0 };
@@ -114,6 +115,9 @@ function itemEvents(add, item, output_index) {
     for (let i = 0; i < part.text.length; i += 4) add("response.output_text.delta", { ...place, delta: part.text.slice(i, i + 4), logprobs: [] }, 1);
     add("response.output_text.done", { ...place, text: part.text, logprobs: [] });
     add("response.content_part.done", { ...place, part });
+  } else if (item.type === "custom_tool_call") {
+    for (let i = 0; i < item.input.length; i += 4) add("response.custom_tool_call_input.delta", { ...at, delta: item.input.slice(i, i + 4) }, 1);
+    add("response.custom_tool_call_input.done", { ...at, input: item.input });
   } else if (item.type === "function_call") {
     for (let i = 0; i < item.arguments.length; i += 4) add("response.function_call_arguments.delta", { ...at, delta: item.arguments.slice(i, i + 4) }, 1);
     add("response.function_call_arguments.done", { ...at, name: item.name, arguments: item.arguments });

@@ -40,6 +40,10 @@ static void sink(void *arg, const char *p, size_t n)
     assert_int_equal(weir_buf_add(&sent, p, n), WEIR_OK);
 }
 
+static const struct weir_llm_tool_name tools[] = {
+    {WEIR_STR_INIT("fs__exec"), WEIR_STR_INIT("exec"), WEIR_STR_INIT("fs"), true},
+    {WEIR_STR_INIT("fs__wait"), WEIR_STR_INIT("wait"), WEIR_STR_INIT("fs"), false}};
+
 static void feed(enum weir_dialect from, enum weir_dialect to, bool stream, const char *text,
                  size_t step)
 {
@@ -48,6 +52,8 @@ static void feed(enum weir_dialect from, enum weir_dialect to, bool stream, cons
                                      .event_stream = stream,
                                      .status = 200,
                                      .created_s = 7,
+                                     .tools = tools,
+                                     .tool_count = 2,
                                      .request_id = WEIR_STR("req_1")};
     size_t n = strlen(text);
 
@@ -219,6 +225,49 @@ static void thinking_becomes_signed_reasoning(void **state)
                                THOUGHT("completed", SUMMARY("Hm."), "\"weir.anthropic.c2ln\""))));
     assert_non_null(strstr(got, "\"summary\":[],\"encrypted_content\":\"weir.anthropic.ZGF0YQ\"}"));
     assert_non_null(strstr(got, "event: response.completed\n"));
+}
+
+static const char *calls_of_named_tools(const char *input, const char *reason)
+{
+    return translated(
+        MESSAGES, RESPONSES, true,
+        JOIN(BEGIN, BLOCK("0", "{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"fs__wait\"}"),
+             STOP("0"), BLOCK("1", "{\"type\":\"tool_use\",\"id\":\"u\",\"name\":\"fs__exec\"}"),
+             input, STOP("1"), reason),
+        6);
+}
+
+#define SCRIPT(json) PIECE("1", "{\"type\":\"input_json_delta\",\"partial_json\":\"" json "\"}")
+#define CUSTOM(status, input)                                                                      \
+    "{\"id\":\"ctc_m1_1\",\"type\":\"custom_tool_call\",\"status\":\"" status                      \
+    "\",\"call_id\":\"u\",\"name\":\"exec\",\"namespace\":\"fs\",\"input\":\"" input "\"}"
+
+static void tools_get_their_own_names_and_texts_again(void **state)
+{
+    const char *got = calls_of_named_tools(
+        JOIN(SCRIPT("{\\\"input\\\":\\\"say"), SCRIPT(" \\\\\\\"x\\\\\\\"\\\"}")), END("tool_use"));
+
+    (void)state;
+    assert_non_null(strstr(got, "\"call_id\":\"t\",\"name\":\"wait\",\"namespace\":\"fs\","
+                                "\"arguments\":\"{}\"}"));
+    assert_non_null(strstr(got, ITEM_EVENT("added", "5", "1", CUSTOM("in_progress", ""))));
+    assert_non_null(strstr(got, EVENT("response.custom_tool_call_input.delta", "6",
+                                      AT("ctc_m1_1", "1", ",\"delta\":\"say \\\"x\\\"\""))));
+    assert_non_null(strstr(got, EVENT("response.custom_tool_call_input.done", "7",
+                                      AT("ctc_m1_1", "1", ",\"input\":\"say \\\"x\\\"\""))));
+    assert_non_null(
+        strstr(got, ITEM_EVENT("done", "8", "1", CUSTOM("completed", "say \\\"x\\\""))));
+    assert_non_null(strstr(got, "," CUSTOM("completed", "say \\\"x\\\"") "],\"usage\""));
+}
+
+static void half_a_script_is_left_out(void **state)
+{
+    const char *got =
+        calls_of_named_tools(SCRIPT("{\\\"input\\\":\\\"rm -rf /"), END("max_tokens"));
+
+    (void)state;
+    assert_null(strstr(got, "rm -rf"));
+    assert_non_null(strstr(got, "event: response.incomplete\n"));
 }
 
 static void an_answer_cut_short_is_incomplete(void **state)
@@ -465,6 +514,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(chat_chunks_become_events),
         TEST(thinking_becomes_signed_reasoning),
+        TEST(tools_get_their_own_names_and_texts_again),
+        TEST(half_a_script_is_left_out),
         TEST(an_answer_cut_short_is_incomplete),
         TEST(a_cut_of_a_translated_stream_closes_what_is_open),
         TEST(refusals_are_told),

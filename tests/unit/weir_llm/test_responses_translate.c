@@ -139,19 +139,14 @@ static void what_only_responses_has_is_named(void **state)
 {
     (void)state;
     becomes(RESPONSES, CHAT,
-            "\"input\":[{\"type\":\"additional_tools\",\"role\":\"developer\",\"tools\":[{}]},"
-            "{\"role\":\"user\",\"content\":\"hi\"},{\"type\":\"custom_tool_call\",\"name\":\"x\","
-            "\"call_id\":\"c\",\"input\":\"i\"},{\"type\":\"custom_tool_call_output\","
-            "\"call_id\":\"c\",\"output\":\"o\"}],\"tools\":[{\"type\":\"custom\",\"name\":\"x\","
-            "\"format\":{}},{\"type\":\"namespace\",\"name\":\"n\",\"tools\":[{}]},"
-            "{\"type\":\"web_search\",\"external_web_access\":true}],\"truncation\":\"auto\","
-            "\"max_tool_calls\":3,\"text\":{\"verbosity\":\"low\"},\"store\":true,\"prompt_cache_"
-            "key\":\"k\","
+            "\"input\":[{\"role\":\"user\",\"content\":\"hi\"},{\"type\":\"web_search_call\","
+            "\"id\":\"w\",\"action\":{}}],\"tools\":[{\"type\":\"web_search\","
+            "\"external_web_access\":true}],\"truncation\":\"auto\",\"max_tool_calls\":3,"
+            "\"text\":{\"verbosity\":\"low\"},\"store\":true,\"prompt_cache_key\":\"k\","
             "\"include\":[\"message.output_text.logprobs\"],\"client_metadata\":{\"a\":\"b\"}",
             HI_CHAT ",\"verbosity\":\"low\",\"prompt_cache_key\":\"k\"}",
-            "input.additional_tools, input.custom_tool_call, input.custom_tool_call_output, "
-            "tools.custom, tools.namespace, tools.web_search, truncation, max_tool_calls, "
-            "store, include.message.output_text.logprobs, client_metadata");
+            "input.web_search_call, tools.web_search, truncation, max_tool_calls, store, "
+            "include.message.output_text.logprobs, client_metadata");
     assert_int_equal(translate(RESPONSES, MESSAGES,
                                HI ",\"text\":{\"verbosity\":\"low\"},\"prompt_cache_key\":\"k\"",
                                false),
@@ -161,6 +156,67 @@ static void what_only_responses_has_is_named(void **state)
                      WEIR_EINVAL);
     assert_non_null(strstr(err.detail, "'tools.mcp'"));
     assert_string_equal(err.code, "not_translatable");
+}
+
+#define FUNCTION(name, parameters)                                                                 \
+    "{\"type\":\"function\",\"function\":{\"name\":\"" name "\",\"parameters\":" parameters "}}"
+#define TEXT_INPUT(more)                                                                           \
+    "{\"type\":\"object\",\"properties\":{\"input\":{\"type\":\"string\"" more                     \
+    "}},\"required\":[\"input\"],\"additionalProperties\":false}"
+#define CALL(id, name, arguments)                                                                  \
+    "{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"id\":\"" id                       \
+    "\",\"type\":\"function\",\"function\":{\"name\":\"" name "\",\"arguments\":\"" arguments      \
+    "\"}}]},{\"role\":\"tool\",\"tool_call_id\":\"" id "\",\"content\":\"o\"}"
+
+/* As Codex sends them: tools as an input item, in namespaces, one that takes a script. */
+static void tools_of_a_namespace_and_for_texts_become_functions(void **state)
+{
+    (void)state;
+    becomes(
+        RESPONSES, CHAT,
+        "\"input\":[{\"type\":\"additional_tools\",\"role\":\"developer\",\"id\":\"i\","
+        "\"tools\":[{\"type\":\"namespace\",\"name\":\"fs\",\"description\":\"d\","
+        "\"tools\":[{\"type\":\"custom\",\"name\":\"exec\",\"format\":{\"type\":\"grammar\","
+        "\"syntax\":\"lark\",\"definition\":\"start: /\\\\w/\\n\"}},{\"type\":\"function\","
+        "\"name\":\"wait\",\"parameters\":{}}]}]},{\"role\":\"user\",\"content\":\"hi\"},"
+        "{\"type\":\"custom_tool_call\",\"name\":\"exec\",\"namespace\":\"fs\",\"call_id\":"
+        "\"c\",\"input\":\"say \\\"x\\\"\"},{\"type\":\"custom_tool_call_output\",\"call_id\":"
+        "\"c\",\"output\":\"o\"},{\"type\":\"function_call\",\"namespace\":\"fs\",\"name\":"
+        "\"wait\",\"call_id\":\"d\",\"arguments\":\"{}\"},{\"type\":\"function_call_output\","
+        "\"call_id\":\"d\",\"output\":\"o\"}],\"tools\":[{\"type\":\"custom\",\"name\":\"t\","
+        "\"format\":{\"type\":\"text\"}}],\"tool_choice\":{\"type\":\"custom\",\"name\":"
+        "\"exec\",\"namespace\":\"fs\"}",
+        ",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}," CALL("c", "fs__exec", "{\\\"input\\\":\\\"say \\\\\\\"x\\\\\\\"\\\"}") "," CALL(
+            "d", "fs__wait",
+            "{}") "]"
+                  ",\"tools\":[" FUNCTION(
+                      "fs__exec",
+                      TEXT_INPUT(
+                          ",\"description\":\"Text of this grammar: "
+                          "start: /\\\\w/\\n\"")) "," FUNCTION("fs__wait",
+                                                               "{}") "," FUNCTION("t",
+                                                                                  TEXT_INPUT(
+                                                                                      "")) "],"
+                                                                                           "\"tool_"
+                                                                                           "choice"
+                                                                                           "\":{"
+                                                                                           "\"type"
+                                                                                           "\":"
+                                                                                           "\"funct"
+                                                                                           "ion\","
+                                                                                           "\"funct"
+                                                                                           "ion\":{"
+                                                                                           "\"name"
+                                                                                           "\":"
+                                                                                           "\"fs__"
+                                                                                           "exec\"}"
+                                                                                           "}}",
+        "tools.namespace.description, tools.custom.format");
+    assert_int_equal(made.tool_count, 3);
+    assert_true(weir_str_is(made.tools[0].wire, "fs__exec"));
+    assert_true(weir_str_is(made.tools[0].name, "exec"));
+    assert_true(weir_str_is(made.tools[1].space, "fs"));
+    assert_true(made.tools[0].custom && !made.tools[1].custom && made.tools[2].custom);
 }
 
 static void what_the_provider_has_kept_is_refused_elsewhere(void **state)
@@ -251,6 +307,7 @@ int main(void)
         TEST(a_turn_becomes_chat),
         TEST(settings_are_carried),
         TEST(what_only_responses_has_is_named),
+        TEST(tools_of_a_namespace_and_for_texts_become_functions),
         TEST(what_the_provider_has_kept_is_refused_elsewhere),
         TEST(chat_becomes_responses),
         TEST(messages_become_responses),
