@@ -14,6 +14,7 @@ static const struct harness harnesses[] = {
      "ANTHROPIC_BASE_URL={G} ANTHROPIC_AUTH_TOKEN={K} CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1 "
      "claude",
      NULL},
+    {"Codex", "CODEX_API_KEY={K} codex -c openai_base_url={G}/v1 -m {M}", NULL},
     {"OpenCode",
      "OPENCODE_CONFIG_CONTENT='{\"provider\":{\"weir\":{\"npm\":\"@ai-sdk/openai-compatible\","
      "\"options\":{\"baseURL\":\"{G}/v1\",\"apiKey\":\"{K}\"},\"models\":{\"{M}\":{}}}}}' "
@@ -37,7 +38,6 @@ static const struct harness harnesses[] = {
      "application/json' -d "
      "'{\"model\":\"{M}\",\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}'",
      NULL},
-    {"Codex", NULL, "not yet: it speaks the Responses API"},
     {"Gemini CLI", NULL, "not yet: it speaks the Gemini API"},
 };
 

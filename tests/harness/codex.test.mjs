@@ -37,12 +37,12 @@ ${common}
 enabled = false
 `;
 
-async function run(t, config, prompt) {
+async function run(t, config, prompt, flags = []) {
   const home = fs.mkdtempSync(path.join(os.tmpdir(), "weir-codex-"));
   t.after(() => fs.rmSync(home, { recursive: true, force: true }));
   fs.mkdirSync(path.join(home, ".codex"));
   fs.writeFileSync(path.join(home, ".codex/config.toml"), config);
-  const p = spawn(codex, ["exec", "--skip-git-repo-check", prompt], {
+  const p = spawn(codex, ["exec", "--skip-git-repo-check", ...flags, prompt], {
     cwd: home, stdio: ["ignore", "pipe", "pipe"], env: { PATH: process.env.PATH, HOME: home, CODEX_HOME: path.join(home, ".codex"), WEIR_KEY: CALLER_KEY, CODEX_API_KEY: CALLER_KEY },
   });
   let out = "";
@@ -111,3 +111,15 @@ for (const [provider, endpoint] of [["re", "/v1/responses"], ["oa", "/v1/chat/co
     assert.deepEqual([...new Set(list.map((r) => r.status))].sort(), [200, 426]);
     await settled(weir, "money", mock.bill);
   });
+
+test("Codex by the one line that Weir prints for it, with the built-in provider's answer", async (t) => {
+  const { weir } = await responsesSetting(t, { more: `
+apiVersion: weir.dev/v1alpha1
+kind: Provider
+metadata: {name: parrot}
+spec: {dialect: echo}
+---` + route("echo", [["parrot"]], "  priority: 10\n  models: [echo]") });
+  const { code, out } = await run(t, common, "Say where you are.", ["-c", `openai_base_url=${weir.url}/v1`, "-m", "echo"]);
+  assert.equal(code, 0, out);
+  assert.ok(out.split("Say where you are.").length > 2, out);
+});

@@ -79,8 +79,13 @@ static void check_cut(struct weir_arena *a, struct weir_llm_tap *tap, enum weir_
 static void check_answer(enum weir_dialect d, enum weir_dialect client, bool stream,
                          struct weir_str text)
 {
+    static const struct weir_llm_tool_name tools[] = {
+        {WEIR_STR_INIT("f"), WEIR_STR_INIT("exec"), WEIR_STR_INIT("s"), true},
+        {WEIR_STR_INIT("n"), WEIR_STR_INIT("m"), WEIR_STR_INIT("s"), false}};
     struct weir_llm_tap_conf conf = {.dialect = d,
                                      .client = client,
+                                     .tools = tools,
+                                     .tool_count = 2,
                                      .event_stream = stream,
                                      .client_usage = text.n & 1,
                                      .status = 200,
