@@ -60,11 +60,24 @@ static uint16_t status_of(const struct weir_llm_tap *t)
     static const struct {
         const char *type;
         uint16_t status;
-    } types[] = {
-        {"invalid_request_error", 400}, {"authentication_error", 401}, {"billing_error", 402},
-        {"insufficient_quota", 402},    {"permission_error", 403},     {"not_found_error", 404},
-        {"rate_limit_error", 429},      {"timeout_error", 504},        {"overloaded_error", 529},
-        {"rate_limit_exceeded", 429},   {"invalid_prompt", 400}};
+    } types[] = {{"invalid_request_error", 400},
+                 {"authentication_error", 401},
+                 {"billing_error", 402},
+                 {"insufficient_quota", 402},
+                 {"permission_error", 403},
+                 {"not_found_error", 404},
+                 {"rate_limit_error", 429},
+                 {"timeout_error", 504},
+                 {"overloaded_error", 529},
+                 {"INVALID_ARGUMENT", 400},
+                 {"UNAUTHENTICATED", 401},
+                 {"PERMISSION_DENIED", 403},
+                 {"NOT_FOUND", 404},
+                 {"RESOURCE_EXHAUSTED", 429},
+                 {"UNAVAILABLE", 503},
+                 {"rate_limit_exceeded", 429},
+                 {"invalid_prompt", 400},
+                 {"DEADLINE_EXCEEDED", 504}};
 
     if (t->conf.status >= 400)
         return t->conf.status;
@@ -108,6 +121,17 @@ int weir_llm_bridge_event(struct weir_llm_tap *t, const struct weir_sse_event *e
     else
         b->usage = t->seen.usage;
     t->ops->read_event(&b->reader, e);
+    return b->out.full || b->writer->full ? WEIR_ELIMIT : WEIR_OK;
+}
+
+int weir_llm_bridge_end(struct weir_llm_tap *t)
+{
+    struct weir_llm_bridge *b = t->bridge;
+
+    if (b->failed)
+        return WEIR_OK;
+    weir_llm_tap_usage(t, &b->usage);
+    weir_canon_complete(&b->reader);
     return b->out.full || b->writer->full ? WEIR_ELIMIT : WEIR_OK;
 }
 

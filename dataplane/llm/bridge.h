@@ -14,6 +14,8 @@ WEIR_NODISCARD int weir_llm_bridge_event(struct weir_llm_tap *t, const struct we
 WEIR_NODISCARD int weir_llm_bridge_keep(struct weir_llm_tap *t, const char *p, size_t n);
 /* The document has ended. WEIR_EPROTO: it is no answer of the provider's dialect. */
 WEIR_NODISCARD int weir_llm_bridge_document(struct weir_llm_tap *t);
+/* The stream has ended behind its last event, which did not say so. WEIR_ELIMIT: as above. */
+WEIR_NODISCARD int weir_llm_bridge_end(struct weir_llm_tap *t);
 /* Ends a stream where it stands; see weir_llm_tap_cut(). */
 void weir_llm_bridge_cut(struct weir_llm_tap *t, struct weir_str notice, struct weir_buf *out);
 

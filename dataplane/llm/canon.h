@@ -43,6 +43,7 @@ struct weir_canon_part {
     enum weir_canon_kind kind;
     enum weir_canon_cache cache;
     bool failed;                   /* of a tool result */
+    bool answered;                 /* a tool call whose result was paired with it by name */
     bool redacted;                 /* reasoning that is nothing but its signature */
     enum weir_dialect signer;      /* which dialect the signature is for */
     struct weir_str text;          /* text, reasoning, refusal */
@@ -91,6 +92,7 @@ struct weir_canon_call {
     enum weir_dialect dialect;
     bool stream;
     struct weir_canon_message *messages, *last_message;
+    struct weir_canon_message *last_answer; /* the assistant's, where results have no ids */
     struct weir_canon_tool *tools, *last_tool;
     size_t message_count, part_count, tool_count;
     enum weir_canon_choice choice;
@@ -99,6 +101,7 @@ struct weir_canon_call {
     struct weir_str format;   /* the answer's JSON Schema; absent: free text */
     struct weir_str format_name;
     bool format_any;                           /* any JSON object */
+    bool format_loose;                         /* the schema need not have the strict form */
     struct weir_str temperature, top_p, top_k; /* numbers as they stand; absent: not given */
     struct weir_str stops[WEIR_CANON_STOPS];
     size_t stop_count;

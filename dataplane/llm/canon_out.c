@@ -92,8 +92,24 @@ void weir_canon_put_arguments(struct weir_jw *w, const char *key, struct weir_st
     free(bytes);
 }
 
+/* Writers name what is lost as OpenAI and Anthropic do; Google's clients know it by other names. */
+static const char *own_name(enum weir_dialect d, const char *name)
+{
+    static const struct {
+        const char *name, *gemini;
+    } names[] = {{"temperature", "generationConfig.temperature"},
+                 {"top_k", "generationConfig.topK"},
+                 {"n", "generationConfig.candidateCount"}};
+
+    for (size_t i = 0; d == WEIR_DIALECT_GEMINI && i < sizeof names / sizeof *names; i++)
+        if (strcmp(name, names[i].name) == 0)
+            return names[i].gemini;
+    return name;
+}
+
 void weir_canon_out_loses(struct weir_canon_out *o, const char *name, bool hint)
 {
+    name = own_name(o->call->dialect, name);
     weir_canon_lose(o->call, o->arena, weir_str_of(name), hint);
 }
 
@@ -111,6 +127,9 @@ void weir_canon_out_loses_part(struct weir_canon_out *o, enum weir_canon_lost wh
                                            "text.format.json_object", "input.content.detail",
                                            "input.content.file_url", "prompt_cache_key",
                                            "text.verbosity"},
+        [WEIR_DIALECT_GEMINI] = {"contents.parts.thought", NULL, "generationConfig.stopSequences",
+                                 "generationConfig.responseMimeType", NULL,
+                                 "contents.parts.fileData", NULL, NULL},
     };
     const char *name = names[o->call->dialect][what];
 

@@ -307,7 +307,7 @@ static void write_format(struct weir_canon_out *o)
     if (c->format.p) {
         weir_jw_object(&o->w, "json_schema");
         weir_canon_put(&o->w, "name", c->format_name.p ? c->format_name : WEIR_STR("answer"));
-        weir_jw_bool(&o->w, "strict", true);
+        weir_jw_bool(&o->w, "strict", !c->format_loose);
         weir_canon_put_json(&o->w, "schema", c->format);
         weir_jw_end_object(&o->w);
     }

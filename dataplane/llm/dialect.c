@@ -6,6 +6,7 @@ const struct weir_llm_ops *weir_llm_ops(enum weir_dialect d)
         [WEIR_DIALECT_OPENAI_CHAT] = &weir_llm_chat_ops,
         [WEIR_DIALECT_ANTHROPIC_MESSAGES] = &weir_llm_messages_ops,
         [WEIR_DIALECT_OPENAI_RESPONSES] = &weir_llm_responses_ops,
+        [WEIR_DIALECT_GEMINI] = &weir_llm_gemini_ops,
     };
 
     return d < WEIR_DIALECT_COUNT ? table[d] : NULL;

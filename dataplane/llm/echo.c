@@ -71,7 +71,7 @@ static void read_message(struct weir_json *j, struct weir_arena *a, struct weir_
     while (weir_json_member(j, &key)) {
         if (weir_json_is(key, "role") && weir_json_peek(j) == WEIR_JSON_STRING)
             weir_json_string(j, &role);
-        else if (weir_json_is(key, "content"))
+        else if (weir_json_is(key, "content") || weir_json_is(key, "parts"))
             read_content(j, &t);
         else
             weir_json_skip(j, NULL);

@@ -33,6 +33,12 @@ static struct weir_str quoted(struct weir_arena *a, struct weir_str s)
     return out;
 }
 
+/* A body that repeats the model of its path. */
+static struct weir_str resource(struct weir_arena *a, struct weir_str model)
+{
+    return quoted(a, weir_str_of(weir_arena_printf(a, "models/%.*s", WEIR_STR_ARG(model))));
+}
+
 static void plan_usage(const struct weir_llm_call *c, struct plan *p)
 {
     if (c->include_usage_at.n)
@@ -94,7 +100,8 @@ void weir_llm_edit(const struct weir_llm_call *call, struct weir_str body,
     size_t at = 0;
 
     if (edits->model.p && call->model_at.n && !weir_str_eq(edits->model, call->model))
-        add(&p, call->model_at.at, call->model_at.n, quoted(a, edits->model));
+        add(&p, call->model_at.at, call->model_at.n,
+            ops->model_in_path ? resource(a, edits->model) : quoted(a, edits->model));
     if (edits->ask_usage && call->stream && !call->asks_usage && ops->usage_on_request)
         plan_usage(call, &p);
     if (edits->max_output_tokens > 0)

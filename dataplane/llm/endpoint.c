@@ -21,6 +21,14 @@ struct row {
         {path, sizeof(path) - 1}, __VA_ARGS__                                                      \
     }
 
+#define GEMINI(base)                                                                               \
+    ROW(base "/models/*:generateContent", WEIR_HTTP_POST, WEIR_OP_GENERATE, WEIR_DIALECT_GEMINI,   \
+        false),                                                                                    \
+        ROW(base "/models/*:streamGenerateContent", WEIR_HTTP_POST, WEIR_OP_GENERATE,              \
+            WEIR_DIALECT_GEMINI, true),                                                            \
+        ROW(base "/models/*:countTokens", WEIR_HTTP_POST, WEIR_OP_COUNT_TOKENS,                    \
+            WEIR_DIALECT_GEMINI, false)
+
 static const struct row rows[] = {
     ROW("/v1/chat/completions", WEIR_HTTP_POST, WEIR_OP_GENERATE, WEIR_DIALECT_OPENAI_CHAT, false),
     ROW("/chat/completions", WEIR_HTTP_POST, WEIR_OP_GENERATE, WEIR_DIALECT_OPENAI_CHAT, false),
@@ -38,6 +46,12 @@ static const struct row rows[] = {
         false),
     ROW("/v1/responses/*", WEIR_HTTP_GET, WEIR_OP_STORED, WEIR_DIALECT_OPENAI_RESPONSES, false),
     ROW("/v1/responses/*", WEIR_HTTP_DELETE, WEIR_OP_STORED, WEIR_DIALECT_OPENAI_RESPONSES, false),
+    GEMINI("/v1beta"),
+    GEMINI("/v1"),
+    GEMINI("/v1beta1/publishers/google"), /* Vertex AI by API key */
+    GEMINI("/v1/publishers/google"),
+    ROW("/v1beta/models", WEIR_HTTP_GET, WEIR_OP_MODELS, WEIR_DIALECT_GEMINI, false),
+    ROW("/v1beta/models/*", WEIR_HTTP_GET, WEIR_OP_MODELS, WEIR_DIALECT_GEMINI, false),
     /* Of several dialects: the request's headers tell whose list is meant. */
     ROW("/v1/models", WEIR_HTTP_GET, WEIR_OP_MODELS, WEIR_DIALECT_NONE, false),
     ROW("/models", WEIR_HTTP_GET, WEIR_OP_MODELS, WEIR_DIALECT_NONE, false),
@@ -50,6 +64,7 @@ static const struct {
 } prefixes[] = {
     {{"/openai", 7}, WEIR_DIALECT_OPENAI_CHAT},
     {{"/anthropic", 10}, WEIR_DIALECT_ANTHROPIC_MESSAGES},
+    {{"/gemini", 7}, WEIR_DIALECT_GEMINI},
 };
 
 static struct weir_str from(struct weir_str s, size_t n)
@@ -98,7 +113,9 @@ enum weir_dialect weir_llm_endpoint_dialect(struct weir_str path)
     path = strip_prefix(path, &of_prefix);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         split(rows[i].path, &before, &after);
-        if (rows[i].dialect && weir_str_starts(path, before))
+        /* "/v1/models/" is what several have: only all of the path tells them apart. */
+        if (rows[i].dialect && weir_str_starts(path, before) &&
+            (!after.n || weir_str_ends(path, after)))
             return rows[i].dialect;
     }
     return of_prefix;
@@ -170,6 +187,20 @@ static struct weir_str version_of(struct weir_str path)
     return (struct weir_str){path.p, version.n + 1};
 }
 
+/* A base that ends in a version of its own ("/v1beta1", "/paas/v4"), or in Vertex AI's path to a
+ * publisher's models, which begins with one. */
+static bool has_version(struct weir_str base)
+{
+    size_t at = base.n;
+
+    if (weir_str_ends(base, WEIR_STR("/publishers/google")))
+        return true;
+    while (at > 0 && base.p[at - 1] != '/')
+        at--;
+    return base.n - at >= 2 && at > 0 && base.p[at] == 'v' && base.p[at + 1] >= '0' &&
+           base.p[at + 1] <= '9';
+}
+
 struct weir_str weir_llm_endpoint_path(const struct weir_llm_endpoint *to,
                                        struct weir_str base_path, struct weir_arena *a)
 {
@@ -179,9 +210,57 @@ struct weir_str weir_llm_endpoint_path(const struct weir_llm_endpoint *to,
     if (!r)
         return WEIR_STR_NULL;
     path = to->operation == WEIR_OP_STORED ? to->stored : r->path;
-    if (weir_str_ends(base_path, version_of(path)))
+    if (has_version(base_path))
         path = from(path, version_of(path).n);
     if (split(path, &before, &after))
         model = weir_percent_encode(a, to->model);
     return weir_arena_join(a, (struct weir_str[]){base_path, before, model, after}, 4);
+}
+
+/* The value of a parameter, still encoded. Absent: there is none. */
+static struct weir_str param(struct weir_str query, const char *name)
+{
+    struct weir_str value;
+
+    while (query.n)
+        if (weir_str_is(weir_str_cut(weir_str_cut(query, '&', &query), '=', &value), name))
+            return value;
+    return WEIR_STR_NULL;
+}
+
+int weir_llm_endpoint_read_query(const struct weir_llm_endpoint *from, struct weir_str query,
+                                 struct weir_arena *a, struct weir_str *key)
+{
+    struct weir_str coded;
+
+    *key = WEIR_STR_NULL;
+    if (from->dialect != WEIR_DIALECT_GEMINI)
+        return WEIR_OK;
+    coded = param(query, "key");
+    if (coded.n && weir_percent_decode(a, coded, true, key))
+        *key = WEIR_STR_NULL;
+    return from->stream && !weir_str_is(param(query, "alt"), "sse") ? WEIR_EUNSUPPORTED : WEIR_OK;
+}
+
+struct weir_str weir_llm_endpoint_query(const struct weir_llm_endpoint *to, struct weir_str client,
+                                        struct weir_arena *a)
+{
+    const char *own = to->stream ? weir_llm_ops(to->dialect)->stream_query : NULL;
+    char *out = weir_arena_alloc(a, client.n + 1), *p = out;
+
+    if (to->dialect != WEIR_DIALECT_GEMINI)
+        return client;
+    while (client.n) {
+        struct weir_str value, one = weir_str_cut(client, '&', &client);
+        struct weir_str name = weir_str_cut(one, '=', &value);
+
+        if (one.n == 0 || weir_str_is(name, "key") || (own && weir_str_is(name, "alt")))
+            continue;
+        if (p > out)
+            *p++ = '&';
+        memcpy(p, one.p, one.n);
+        p += one.n;
+    }
+    return weir_str_of(weir_arena_printf(a, "%.*s%s%s", (int)(p - out), out,
+                                         p > out && own ? "&" : "", own ? own : ""));
 }

@@ -23,4 +23,15 @@ WEIR_NODISCARD int weir_llm_endpoint_find(enum weir_http_method method, struct w
 struct weir_str weir_llm_endpoint_path(const struct weir_llm_endpoint *to,
                                        struct weir_str base_path, struct weir_arena *a);
 
+/* Google's API takes a caller's key and the form of an answer from the query: *key gets it,
+ * decoded, or is absent. WEIR_EUNSUPPORTED: a stream is asked for in a form that isn't served. */
+WEIR_NODISCARD int weir_llm_endpoint_read_query(const struct weir_llm_endpoint *from,
+                                                struct weir_str query, struct weir_arena *a,
+                                                struct weir_str *key);
+
+/* The query of a provider's path: the client's, which is absent when its dialect is another one,
+ * less what read_query() takes from it, and what the path itself asks for. */
+struct weir_str weir_llm_endpoint_query(const struct weir_llm_endpoint *to, struct weir_str client,
+                                        struct weir_arena *a);
+
 #endif

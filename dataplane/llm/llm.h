@@ -21,6 +21,7 @@ enum weir_dialect {
     WEIR_DIALECT_OPENAI_CHAT,        /* POST /v1/chat/completions */
     WEIR_DIALECT_ANTHROPIC_MESSAGES, /* POST /v1/messages */
     WEIR_DIALECT_OPENAI_RESPONSES,   /* POST /v1/responses */
+    WEIR_DIALECT_GEMINI,             /* POST /v1beta/models/M:generateContent */
     WEIR_DIALECT_COUNT,
 };
 

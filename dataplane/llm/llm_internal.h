@@ -130,6 +130,8 @@ struct weir_llm_ops {
     bool usage_on_request;                   /* streams tell usage only when asked */
     const char *input_field;                 /* holds the messages */
     size_t event_bytes;                      /* of one event of a stream, at most; 0: 1 MiB */
+    bool ends_with_stream;                   /* no event says that nothing follows */
+    const char *stream_query;                /* of the path of a stream; NULL: none */
     bool (*event)(struct weir_llm_tap *t, const struct weir_sse_event *e); /* false: keep it back */
     void (*usage)(struct weir_llm_tap *t, struct weir_str raw);
     struct weir_llm_doc_paths paths[WEIR_DOC_COUNT];
@@ -154,7 +156,8 @@ struct weir_llm_ops {
     void (*write_answer)(struct weir_canon_writer *w); /* of the parts that were gathered */
 };
 
-extern const struct weir_llm_ops weir_llm_chat_ops, weir_llm_messages_ops, weir_llm_responses_ops;
+extern const struct weir_llm_ops weir_llm_chat_ops, weir_llm_messages_ops, weir_llm_responses_ops,
+    weir_llm_gemini_ops;
 
 const struct weir_llm_ops *weir_llm_ops(enum weir_dialect d); /* NULL: no such dialect */
 

@@ -37,7 +37,7 @@ void weir_llm_keep_error(struct weir_llm_tap *t, struct weir_str raw)
             weir_json_skip(&j, NULL);
         else if (!weir_json_string(&j, &text))
             return;
-        else if (weir_json_is(key, "type"))
+        else if (weir_json_is(key, "type") || weir_json_is(key, "status"))
             weir_llm_keep(&t->seen.error_type, t->type_bytes, WEIR_LLM_WORD_BYTES, text);
         else if (weir_json_is(key, "code"))
             weir_llm_keep(&t->error_code, t->code_bytes, WEIR_LLM_WORD_BYTES, text);
@@ -250,9 +250,35 @@ static int end_translated(struct weir_llm_tap *t, weir_llm_sink_fn *sink, void *
     return rc;
 }
 
+/* Every choice that began has a reason why it ended. */
+static bool is_finished(const struct weir_llm_tap *t)
+{
+    for (size_t i = 0; i < sizeof t->parts / sizeof *t->parts; i++)
+        if (t->parts[i] & ~t->closed[i])
+            return false;
+    return t->seen.finish.n > 0 && !t->seen.error;
+}
+
+/* Nothing follows, and nothing need follow. */
+static int end_stream(struct weir_llm_tap *t, weir_llm_sink_fn *sink, void *arg)
+{
+    int rc;
+
+    if (t->seen.complete || !t->ops->ends_with_stream || !is_finished(t))
+        return WEIR_OK;
+    t->seen.complete = true;
+    if (!t->bridge)
+        return WEIR_OK;
+    rc = weir_llm_bridge_end(t);
+    weir_llm_bridge_flush(t, sink, arg);
+    return rc;
+}
+
 int weir_llm_tap_end(struct weir_llm_tap *t, weir_llm_sink_fn *sink, void *arg)
 {
+    bool open_ended = t->ops->ends_with_stream;
     struct weir_sse_event e;
+    int rc;
 
     if (t->document && t->bridge)
         return end_translated(t, sink, arg);
@@ -261,21 +287,25 @@ int weir_llm_tap_end(struct weir_llm_tap *t, weir_llm_sink_fn *sink, void *arg)
             weir_llm_count_output(t, (size_t)t->document->picks[WEIR_DOC_CONTENT].total);
         return t->seen.complete ? WEIR_OK : WEIR_ECLOSED;
     }
-    /* Some servers leave out the blank line behind their last event. */
-    if (!t->seen.complete && weir_sse_finish(&t->sse, &e) == WEIR_OK && e.data.p) {
+    /* Some servers leave out the blank line behind their last event. Where no event says that it
+     * is the last one, this one may have been cut. */
+    if (!t->seen.complete && weir_sse_finish(&t->sse, &e) == WEIR_OK && e.data.p &&
+        (!open_ended || weir_json_check(e.data, NULL) == WEIR_OK)) {
         bool send = t->ops->event(t, &e);
 
         if (t->bridge) {
-            int rc = weir_llm_bridge_event(t, &e);
-
+            rc = weir_llm_bridge_event(t, &e);
             weir_llm_bridge_flush(t, sink, arg);
             if (rc)
                 return rc;
-        } else if (t->seen.complete && send) {
+        } else if ((t->seen.complete || open_ended) && send) {
             sink(arg, e.raw.p, e.raw.n);
             sink(arg, "\n\n", 2);
         }
     }
+    rc = end_stream(t, sink, arg);
+    if (rc)
+        return rc;
     return t->seen.complete || t->seen.error ? WEIR_OK : WEIR_ECLOSED;
 }
 

@@ -42,8 +42,8 @@ static bool stays_behind(struct weir_str name)
 static bool is_of_dialect(struct weir_str name)
 {
     static const struct weir_str prefixes[] = {
-        WEIR_STR_INIT("anthropic-"), WEIR_STR_INIT("openai-"), WEIR_STR_INIT("x-stainless-"),
-        WEIR_STR_INIT("x-codex-"), WEIR_STR_INIT("x-openai-")};
+        WEIR_STR_INIT("anthropic-"), WEIR_STR_INIT("openai-"),   WEIR_STR_INIT("x-stainless-"),
+        WEIR_STR_INIT("x-codex-"),   WEIR_STR_INIT("x-openai-"), WEIR_STR_INIT("x-goog-")};
 
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
         if (name.n >= prefixes[i].n &&
@@ -60,7 +60,8 @@ static struct weir_http_header header(struct weir_str name, struct weir_str valu
 /* A caller's own credential goes on only where policy says so, and never the one that is Weir's. */
 static size_t pass_credentials(const struct weir_exchange *x, struct weir_http_header *out)
 {
-    static const struct weir_str names[] = {{"authorization", 13}, {"x-api-key", 9}};
+    static const struct weir_str names[] = {
+        {"authorization", 13}, {"x-api-key", 9}, {"x-goog-api-key", 14}};
     size_t n = 0;
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -72,6 +73,12 @@ static size_t pass_credentials(const struct weir_exchange *x, struct weir_http_h
     return n;
 }
 
+/* Vertex AI's paths: a project's models take an access token, and no API key. */
+static bool is_of_project(struct weir_str base_path)
+{
+    return base_path.n && memmem(base_path.p, base_path.n, "/projects/", 10);
+}
+
 static size_t add_credential(const struct weir_exchange *x, const struct weir_policy_provider *p,
                              struct weir_http_header *out)
 {
@@ -81,6 +88,8 @@ static size_t add_credential(const struct weir_exchange *x, const struct weir_po
         return 0;
     if (p->dialect == WEIR_DIALECT_ANTHROPIC_MESSAGES)
         out[0] = header(WEIR_STR("x-api-key"), p->secret);
+    else if (p->dialect == WEIR_DIALECT_GEMINI && !is_of_project(p->base_path))
+        out[0] = header(WEIR_STR("x-goog-api-key"), p->secret);
     else
         out[0] = header(
             WEIR_STR("authorization"),
@@ -157,10 +166,12 @@ static struct weir_str build_path(const struct weir_exchange *x, const struct we
                                    .model = c->model,
                                    .stored = x->endpoint.stored,
                                    .stream = x->call.stream};
-    struct weir_str query = weir_http_req_query(x->req);
+    struct weir_str query =
+        weir_exchange_is_translated(x) ? WEIR_STR_NULL : weir_http_req_query(x->req);
     struct weir_str path = weir_llm_endpoint_path(&to, p->base_path, x->arena);
 
-    if (weir_exchange_is_translated(x) || !query.n)
+    query = weir_llm_endpoint_query(&to, query, x->arena);
+    if (!query.n)
         return path;
     return weir_arena_join(x->arena, (struct weir_str[]){path, WEIR_STR("?"), query}, 3);
 }

@@ -139,8 +139,14 @@ static struct weir_str default_endpoint(const Weir__V1__ProviderSpec *spec)
 {
     if (spec->endpoint)
         return weir_str_of(spec->endpoint);
-    return spec->dialect == WEIR__V1__DIALECT__anthropic ? WEIR_STR("https://api.anthropic.com")
-                                                         : WEIR_STR("https://api.openai.com");
+    switch ((int)spec->dialect) {
+    case WEIR__V1__DIALECT__anthropic:
+        return WEIR_STR("https://api.anthropic.com");
+    case WEIR__V1__DIALECT__gemini:
+        return WEIR_STR("https://generativelanguage.googleapis.com");
+    default:
+        return WEIR_STR("https://api.openai.com");
+    }
 }
 
 /* Servers that imitate the vendors' API know its older fields only. */
@@ -202,6 +208,8 @@ static enum weir_dialect dialect_of(Weir__V1__Dialect d)
         return WEIR_DIALECT_OPENAI_RESPONSES;
     case WEIR__V1__DIALECT__anthropic:
         return WEIR_DIALECT_ANTHROPIC_MESSAGES;
+    case WEIR__V1__DIALECT__gemini:
+        return WEIR_DIALECT_GEMINI;
     default:
         return WEIR_DIALECT_NONE;
     }

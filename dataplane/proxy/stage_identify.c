@@ -9,9 +9,14 @@
 
 enum weir_dialect weir_dialect_of_request(const struct weir_http_req *req)
 {
-    return weir_http_req_header(req, WEIR_STR("anthropic-version")).p
-               ? WEIR_DIALECT_ANTHROPIC_MESSAGES
-               : weir_llm_endpoint_dialect(weir_http_req_path(req));
+    enum weir_dialect of_path = weir_llm_endpoint_dialect(weir_http_req_path(req));
+
+    if (weir_http_req_header(req, WEIR_STR("anthropic-version")).p)
+        return WEIR_DIALECT_ANTHROPIC_MESSAGES;
+    return of_path == WEIR_DIALECT_OPENAI_CHAT &&
+                   weir_http_req_header(req, WEIR_STR("x-goog-api-key")).p
+               ? WEIR_DIALECT_GEMINI
+               : of_path;
 }
 
 /* WEIR_ENOTFOUND: no such path; WEIR_EINVAL: the path has another method. */
@@ -31,7 +36,7 @@ static int classify(struct weir_exchange *x)
     return rc;
 }
 
-static struct weir_str presented_key(const struct weir_http_req *req)
+static struct weir_str presented_key(const struct weir_http_req *req, struct weir_str of_query)
 {
     static const struct weir_str names[] = {
         {"x-api-key", 9}, {"api-key", 7}, {"x-goog-api-key", 14}};
@@ -49,7 +54,7 @@ static struct weir_str presented_key(const struct weir_http_req *req)
         if (key.n)
             return key;
     }
-    return WEIR_STR_NULL;
+    return of_query;
 }
 
 static enum weir_verdict refuse_key(struct weir_exchange *x, const char *code, const char *detail)
@@ -66,9 +71,9 @@ static enum weir_verdict refuse_key(struct weir_exchange *x, const char *code, c
         &(struct weir_err){.rc = WEIR_EAUTH, .http_status = 401, .code = code, .detail = detail});
 }
 
-static enum weir_verdict find_caller(struct weir_exchange *x)
+static enum weir_verdict find_caller(struct weir_exchange *x, struct weir_str key_of_query)
 {
-    struct weir_str presented = presented_key(x->req);
+    struct weir_str presented = presented_key(x->req, key_of_query);
 
     if (!presented.n)
         return refuse_key(
@@ -105,7 +110,12 @@ static enum weir_verdict find_caller(struct weir_exchange *x)
 
 enum weir_verdict weir_stage_identify(struct weir_exchange *x)
 {
+    struct weir_str key = WEIR_STR_NULL;
     int rc = classify(x);
+
+    if (rc == WEIR_OK)
+        rc =
+            weir_llm_endpoint_read_query(&x->endpoint, weir_http_req_query(x->req), x->arena, &key);
 
     /* Any other offer (h2c) may be ignored: RFC 9110, 7.8. */
     if (weir_str_ieq(weir_http_req_header(x->req, WEIR_STR("upgrade")), WEIR_STR("websocket")))
@@ -129,13 +139,21 @@ enum weir_verdict weir_stage_identify(struct weir_exchange *x)
                                                        .http_status = 405,
                                                        .code = "method_not_allowed",
                                                        .detail = "This path has another method."});
-    if (rc)
+    if (rc == WEIR_EUNSUPPORTED)
         return weir_answer_error(
             x, &(struct weir_err){.rc = rc,
-                                  .http_status = 404,
-                                  .code = "unknown_path",
-                                  .detail =
-                                      "Weir serves /v1/chat/completions, /v1/messages, "
-                                      "/v1/messages/count_tokens, /v1/responses and /v1/models."});
-    return find_caller(x);
+                                  .http_status = 400,
+                                  .code = "stream_form_not_supported",
+                                  .detail = "A stream is served as server-sent events only: add "
+                                            "?alt=sse to streamGenerateContent."});
+    if (rc)
+        return weir_answer_error(
+            x,
+            &(struct weir_err){.rc = rc,
+                               .http_status = 404,
+                               .code = "unknown_path",
+                               .detail = "Weir serves /v1/chat/completions, /v1/messages, "
+                                         "/v1/messages/count_tokens, /v1/responses, "
+                                         "/v1beta/models/MODEL:generateContent and /v1/models."});
+    return find_caller(x, key);
 }

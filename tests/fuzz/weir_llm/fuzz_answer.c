@@ -60,6 +60,7 @@ static void cut(struct run *r, struct weir_arena *a, const struct weir_llm_tap_c
     if (weir_llm_tap_cut(r->tap, WEIR_STR("The budget is used up."), &rest) == WEIR_OK) {
         weir_buf_adds(&r->sent, weir_buf_str(&rest));
         run(&again, a, conf, r->sent.p, r->sent.n, r->sent.n);
+        WEIR_ASSERT(weir_llm_tap_end(again.tap, collect, &again.sent) == WEIR_OK);
         WEIR_ASSERT(weir_llm_tap_seen(again.tap)->complete);
         weir_buf_fini(&again.sent);
     }

@@ -5,6 +5,16 @@
 #include "data/json_scan.h"
 #include "dataplane/llm/translate.h"
 
+/* Some bodies don't name the model, nor whether a stream is asked for: their paths do. */
+static struct weir_llm_endpoint at(enum weir_dialect d, const char *model, bool stream)
+{
+    bool in_path = d == WEIR_DIALECT_GEMINI;
+
+    return (struct weir_llm_endpoint){.dialect = d,
+                                      .model = in_path ? weir_str_of(model) : WEIR_STR_NULL,
+                                      .stream = in_path && stream};
+}
+
 static void check_names(struct weir_str dropped)
 {
     for (size_t i = 0; i < dropped.n; i++)
@@ -17,19 +27,19 @@ static void check_request(enum weir_dialect d, enum weir_dialect to, struct weir
     struct weir_llm_translation t;
     struct weir_llm_pieces pieces;
     struct weir_llm_call call, again;
+    struct weir_llm_endpoint client = at(d, "m", body.n & 1), provider;
     struct weir_err err = {0};
     struct weir_buf b;
 
     weir_buf_init(&b, 1 << 24);
-    if (weir_llm_decode(&(struct weir_llm_endpoint){.dialect = d}, body, a, &call, &err) ==
-        WEIR_OK) {
+    if (weir_llm_decode(&client, body, a, &call, &err) == WEIR_OK) {
         if (weir_llm_translate(&call, body, to, false, a, &t, &err) == WEIR_OK) {
             weir_llm_translated(&t, WEIR_STR("m"), 7, false, a, &pieces);
             for (size_t i = 0; i < pieces.count; i++)
                 weir_buf_adds(&b, pieces.piece[i]);
             WEIR_ASSERT(b.n == pieces.bytes);
-            WEIR_ASSERT(weir_llm_decode(&(struct weir_llm_endpoint){.dialect = to},
-                                        weir_buf_str(&b), a, &again, &err) == WEIR_OK);
+            provider = at(to, "m", call.stream);
+            WEIR_ASSERT(weir_llm_decode(&provider, weir_buf_str(&b), a, &again, &err) == WEIR_OK);
             WEIR_ASSERT(again.max_output_tokens == 7 && again.stream == call.stream);
             check_names(t.dropped);
         } else {
@@ -70,6 +80,7 @@ static void check_cut(struct weir_arena *a, struct weir_llm_tap *tap, enum weir_
     if (weir_llm_tap_cut(tap, WEIR_STR("The budget is used up."), &rest) == WEIR_OK) {
         weir_buf_adds(sent, weir_buf_str(&rest));
         tap = run(a, &conf, weir_buf_str(sent), sent->n, &again);
+        WEIR_ASSERT(weir_llm_tap_end(tap, collect, &again) == WEIR_OK);
         WEIR_ASSERT(weir_llm_tap_seen(tap)->complete);
         weir_buf_fini(&again);
     }

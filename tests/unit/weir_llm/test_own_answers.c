@@ -45,12 +45,13 @@ static const char *text(void)
 static struct weir_llm_echo *echo(enum weir_dialect d, const char *body)
 {
     struct weir_llm_echo_conf conf = {.call = &call, .body = weir_str_of(body), .id = 1};
+    struct weir_llm_endpoint at = {.dialect = d};
     struct weir_err err;
 
     weir_buf_clear(&out);
-    assert_int_equal(
-        weir_llm_decode(&(struct weir_llm_endpoint){.dialect = d}, conf.body, arena, &call, &err),
-        WEIR_OK);
+    if (d == WEIR_DIALECT_GEMINI)
+        at.model = WEIR_STR("echo");
+    assert_int_equal(weir_llm_decode(&at, conf.body, arena, &call, &err), WEIR_OK);
     return weir_llm_echo_create(arena, &conf);
 }
 
@@ -134,8 +135,15 @@ static void model_lists_are_json_in_either_shape(void **state)
     "der gro\xc3\x9f"                                                                              \
     "en Stadt\"}],\"role\":\"user\"},{\"role\":\"assistant\",\"content\":\"no\"}]" more "}"
 
+#define CONTENTS                                                                                   \
+    "{\"contents\":[{\"role\":\"user\",\"parts\":[{\"text\":\"no\"}]},{\"parts\":[{\"text\":"      \
+    "\"Gr\\u00fc\\u00dfe an \"},{\"text\":\"alle in der gro\xc3\x9f"                               \
+    "en Stadt\"}],\"role\":\"user\"},{\"role\":\"model\",\"parts\":[{\"text\":\"no\"}]}]}"
+
 static const char *body_of(enum weir_dialect d, bool stream)
 {
+    if (d == WEIR_DIALECT_GEMINI)
+        return CONTENTS;
     if (d == WEIR_DIALECT_OPENAI_RESPONSES)
         return stream ? INPUT(",\"stream\":true") : INPUT("");
     return stream ? BODY(",\"stream\":true,\"stream_options\":{\"include_usage\":true}") : BODY("");

@@ -1,0 +1,46 @@
+/* gemini.h - the parts of Google's generateContent, joined in gemini.c. */
+#ifndef WEIR_LLM_GEMINI_H
+#define WEIR_LLM_GEMINI_H
+
+#include "dataplane/llm/canon_event.h"
+#include "dataplane/llm/canon_in.h"
+#include "dataplane/llm/canon_out.h"
+#include "dataplane/llm/llm_internal.h"
+
+enum { WEIR_GEMINI_FIELDS = 11 };
+
+enum { WEIR_GEMINI_CANON = 13, WEIR_GEMINI_CONFIG = 21 };
+
+extern const struct weir_canon_field weir_gemini_canon[WEIR_GEMINI_CANON];
+extern const struct weir_canon_field weir_gemini_config[WEIR_GEMINI_CONFIG]; /* generationConfig */
+extern const struct weir_llm_field weir_gemini_fields[WEIR_GEMINI_FIELDS];
+
+bool weir_gemini_event(struct weir_llm_tap *t, const struct weir_sse_event *e);
+void weir_gemini_usage(struct weir_llm_tap *t, struct weir_str raw);
+void weir_gemini_cut(struct weir_llm_tap *t, struct weir_str notice,
+                     const struct weir_llm_usage *usage, struct weir_buf *out);
+void weir_gemini_add_usage(struct weir_buf *b, const struct weir_llm_usage *u); /* as an object */
+int weir_gemini_echo_body(struct weir_llm_echo *e, struct weir_buf *out);
+int weir_gemini_echo_next(struct weir_llm_echo *e, struct weir_buf *out);
+
+bool weir_gemini_read_contents(struct weir_canon_in *in);
+bool weir_gemini_read_system(struct weir_canon_in *in);
+void weir_gemini_write_call(struct weir_canon_out *o);
+void weir_gemini_write_config(struct weir_canon_out *o); /* what stands behind its contents */
+void weir_gemini_read_event(struct weir_canon_reader *r, const struct weir_sse_event *e);
+void weir_gemini_read_answer(struct weir_canon_reader *r, struct weir_str document);
+void weir_gemini_write_event(struct weir_canon_writer *w, const struct weir_canon_event *e);
+void weir_gemini_write_answer(struct weir_canon_writer *w);
+
+/* Google's Schema (OpenAPI's, with types in capitals) as JSON Schema, in the arena. */
+struct weir_str weir_gemini_schema(struct weir_arena *a, struct weir_str schema);
+
+/* A signature's bytes are base64 on Google's wire. Another dialect's is wrapped as in
+ * weir_canon_put_signature(), and that text coded. */
+void weir_gemini_put_signature(struct weir_jw *w, struct weir_arena *a, struct weir_str signature,
+                               enum weir_dialect signer);
+/* Undoes it; anything else is Google's own. In the arena, or `text` itself. */
+void weir_gemini_unwrap(struct weir_arena *a, struct weir_str text, struct weir_str *signature,
+                        enum weir_dialect *signer);
+
+#endif
