@@ -345,6 +345,8 @@ void weir_chat_write_call(struct weir_canon_out *o)
         weir_jw_bool(&o->w, "include_usage", true);
         weir_jw_end_object(&o->w);
     }
+    if (o->given->n > 1)
+        weir_canon_out_loses(o, "n", false); /* of answers only the first is read back */
     write_messages(o);
     write_tools(o);
     write_choice(o);

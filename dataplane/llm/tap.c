@@ -13,7 +13,7 @@ void weir_llm_keep(struct weir_str *to, char *bytes, size_t cap, struct weir_str
 
     if (raw.n > cap)
         raw.n = cap;
-    n = weir_json_unescape(raw, bytes);
+    n = raw.n ? weir_json_unescape(raw, bytes) : 0;
     /* A character that was cut in two would spoil every text that this is put into. */
     if (raw.n == cap)
         while (n > 0 && (unsigned char)bytes[n - 1] >= 0x80)
