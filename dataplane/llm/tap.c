@@ -274,10 +274,38 @@ static int end_stream(struct weir_llm_tap *t, weir_llm_sink_fn *sink, void *arg)
     return rc;
 }
 
+/* Some servers leave out the blank line behind their last event. Where no event says that it is
+ * the last one, this one may have been cut; and the rest of its line end is still to be passed. */
+static int read_last(struct weir_llm_tap *t, weir_llm_sink_fn *sink, void *arg)
+{
+    bool open_ended = t->ops->ends_with_stream, send;
+    struct weir_sse_event e;
+    int rc;
+
+    if (weir_sse_finish(&t->sse, &e) != WEIR_OK)
+        return WEIR_OK;
+    if (!e.data.p) {
+        if (open_ended && !t->bridge)
+            sink(arg, e.raw.p, e.raw.n);
+        return WEIR_OK;
+    }
+    if (open_ended && weir_json_check(e.data, NULL) != WEIR_OK)
+        return WEIR_OK;
+    send = t->ops->event(t, &e);
+    if (t->bridge) {
+        rc = weir_llm_bridge_event(t, &e);
+        weir_llm_bridge_flush(t, sink, arg);
+        return rc;
+    }
+    if ((t->seen.complete || open_ended) && send) {
+        sink(arg, e.raw.p, e.raw.n);
+        sink(arg, "\n\n", 2);
+    }
+    return WEIR_OK;
+}
+
 int weir_llm_tap_end(struct weir_llm_tap *t, weir_llm_sink_fn *sink, void *arg)
 {
-    bool open_ended = t->ops->ends_with_stream;
-    struct weir_sse_event e;
     int rc;
 
     if (t->document && t->bridge)
@@ -287,22 +315,9 @@ int weir_llm_tap_end(struct weir_llm_tap *t, weir_llm_sink_fn *sink, void *arg)
             weir_llm_count_output(t, (size_t)t->document->picks[WEIR_DOC_CONTENT].total);
         return t->seen.complete ? WEIR_OK : WEIR_ECLOSED;
     }
-    /* Some servers leave out the blank line behind their last event. Where no event says that it
-     * is the last one, this one may have been cut. */
-    if (!t->seen.complete && weir_sse_finish(&t->sse, &e) == WEIR_OK && e.data.p &&
-        (!open_ended || weir_json_check(e.data, NULL) == WEIR_OK)) {
-        bool send = t->ops->event(t, &e);
-
-        if (t->bridge) {
-            rc = weir_llm_bridge_event(t, &e);
-            weir_llm_bridge_flush(t, sink, arg);
-            if (rc)
-                return rc;
-        } else if ((t->seen.complete || open_ended) && send) {
-            sink(arg, e.raw.p, e.raw.n);
-            sink(arg, "\n\n", 2);
-        }
-    }
+    rc = t->seen.complete ? WEIR_OK : read_last(t, sink, arg);
+    if (rc)
+        return rc;
     rc = end_stream(t, sink, arg);
     if (rc)
         return rc;
