@@ -26,6 +26,9 @@ static const struct harness harnesses[] = {
      "COPILOT_PROVIDER_BASE_URL={G}/v1 COPILOT_PROVIDER_TYPE=openai COPILOT_PROVIDER_API_KEY={K} "
      "COPILOT_MODEL={M} COPILOT_OFFLINE=true copilot",
      NULL},
+    {"Gemini CLI", "GOOGLE_GEMINI_BASE_URL={G} GEMINI_API_KEY={K} gemini -m {M}",
+     "with {\"security\":{\"auth\":{\"selectedType\":\"gemini-api-key\"}}} in "
+     "~/.gemini/settings.json"},
     {"Cline", "cline auth -p openai-compatible -k {K} -m {M} -b {G}/v1", NULL},
     {"Pi",
      "{\"providers\":{\"weir\":{\"baseUrl\":\"{G}/v1\",\"api\":\"openai-completions\",\"apiKey\":"
@@ -33,12 +36,12 @@ static const struct harness harnesses[] = {
      "in ~/.pi/agent/models.json, then: pi --provider weir"},
     {"OpenAI SDKs", "export OPENAI_BASE_URL={G}/v1 OPENAI_API_KEY={K}", NULL},
     {"Anthropic SDKs", "export ANTHROPIC_BASE_URL={G} ANTHROPIC_API_KEY={K}", NULL},
+    {"Google GenAI SDKs", "export GOOGLE_GEMINI_BASE_URL={G} GEMINI_API_KEY={K}", NULL},
     {"curl",
      "curl {G}/v1/chat/completions -H 'authorization: Bearer {K}' -H 'content-type: "
      "application/json' -d "
      "'{\"model\":\"{M}\",\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}'",
      NULL},
-    {"Gemini CLI", NULL, "not yet: it speaks the Gemini API"},
 };
 
 static void expand(struct weir_buf *out, const char *line, const struct weir_up_facts *f)

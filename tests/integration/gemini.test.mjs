@@ -2,29 +2,14 @@
 // provider of every client, streaming and not, with a ledger that equals the provider's bill.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { GoogleGenAI } from "@google/genai";
-import { CALLER_KEY, provider, route } from "./lib/weir.mjs";
-import { budget, chat, setting, settled } from "./lib/setup.mjs";
-import { GeminiMock, chunk } from "./lib/gemini.mjs";
+import { CALLER_KEY } from "./lib/weir.mjs";
+import { chat, settled } from "./lib/setup.mjs";
+import { chunk, geminiSetting } from "./lib/gemini.mjs";
 
-const money = budget("money", "{usd: 10}");
 const words = "lor ".repeat(10);
 const png = "iVBORw0KGgo=";
 const schema = { type: "object", properties: { dam: { type: "string" } }, required: ["dam"], additionalProperties: false };
 const hi = [{ role: "user", parts: [{ text: "How high is the dam?" }] }];
-
-async function both(t, { gemini: plan, plan: others, extra = "" } = {}) {
-  const google = await new GeminiMock({ plan }).start();
-  t.after(() => google.stop());
-  const more = provider("go", "gemini", google.url)
-    + route("to-go", [[{ provider: "go", model: "mock-small" }]], `  models: [to-go]\n${extra}`)
-    + route("own", [[{ provider: "go", model: "mock-small" }]], "  models: [gem]")
-    + route("to-an", [[{ provider: "an", model: "mock-small" }]], `  models: [to-an]\n${extra}`)
-    + route("to-oa", [[{ provider: "oa", model: "mock-small" }]], `  models: [to-oa]\n${extra}`);
-  const s = await setting(t, { plan: others, budgets: money, more });
-  const genai = new GoogleGenAI({ apiKey: CALLER_KEY, httpOptions: { baseUrl: s.weir.url, retryOptions: { attempts: 1 } } });
-  return { ...s, google, genai };
-}
 
 async function collect(stream) {
   const parts = [];
@@ -37,7 +22,7 @@ async function collect(stream) {
 }
 
 test("genai client, Gemini provider: calls, streams and counts pass, and are billed to the nano-dollar", async (t) => {
-  const { genai, google, weir } = await both(t, { gemini: () => ({ cached: 3, thoughts: 7, split: 11 }) });
+  const { genai, google, weir } = await geminiSetting(t, { gemini: () => ({ cached: 3, thoughts: 7, split: 11 }) });
   const config = { maxOutputTokens: 100, systemInstruction: "Be brief.", topK: 3, seed: 7 };
   const whole = await genai.models.generateContent({ model: "gem", contents: "How high is the dam?", config });
   assert.equal(whole.text, words);
@@ -53,7 +38,7 @@ test("genai client, Gemini provider: calls, streams and counts pass, and are bil
 });
 
 test("the key may be a bearer's or in the query, which never reaches the provider; a stream must ask for events", async (t) => {
-  const { google, weir } = await both(t);
+  const { google, weir } = await geminiSetting(t);
   const post = (path, headers = {}) => fetch(`${weir.url}${path}`, { method: "POST", headers: { "content-type": "application/json", ...headers }, body: JSON.stringify({ contents: hi }) });
   assert.equal((await post(`/v1beta/models/gem:generateContent?key=${CALLER_KEY}`)).status, 200);
   assert.equal((await post(`/v1beta/models/gem:streamGenerateContent?key=${CALLER_KEY}&alt=sse`)).status, 200);
@@ -68,7 +53,7 @@ test("the key may be a bearer's or in the query, which never reaches the provide
 });
 
 test("models are listed in Google's shape", async (t) => {
-  const { genai } = await both(t);
+  const { genai } = await geminiSetting(t);
   const names = [];
   for await (const m of await genai.models.list()) names.push(m.name);
   assert.ok(names.includes("models/gem") && names.includes("models/to-oa"), String(names));
@@ -77,7 +62,7 @@ test("models are listed in Google's shape", async (t) => {
 
 for (const [name, model, path] of [["OpenAI", "to-oa", "/v1/chat/completions"], ["Anthropic", "to-an", "/v1/messages"]])
   test(`genai client, ${name} provider: a plain call, a stream and tools answer and are billed to the nano-dollar`, async (t) => {
-    const { genai, mock, weir } = await both(t, { plan: (c, n) => (n > 2 && n < 5 ? { toolCall: { name: "level", args: { dam: "Möhne" } } } : { cacheRead: 3 }) });
+    const { genai, mock, weir } = await geminiSetting(t, { plan: (c, n) => (n > 2 && n < 5 ? { toolCall: { name: "level", args: { dam: "Möhne" } } } : { cacheRead: 3 }) });
     const config = { maxOutputTokens: 100, systemInstruction: "Be brief.", temperature: 0.5, stopSequences: ["END"] };
     const whole = await genai.models.generateContent({ model, contents: "How high is the dam?", config });
     assert.equal(whole.text, words);
@@ -120,7 +105,7 @@ test("thinking of an Anthropic provider makes a round trip through the SDK's cha
     sse("content_block_stop", { index: 2 }),
     sse("message_delta", { delta: { stop_reason: "tool_use", stop_sequence: null }, usage: { output_tokens: 3 } }), sse("message_stop", {}),
   ];
-  const { genai, mock } = await both(t, { plan: (_, n) => (n === 1 ? { events } : {}) });
+  const { genai, mock } = await geminiSetting(t, { plan: (_, n) => (n === 1 ? { events } : {}) });
   const tools = [{ functionDeclarations: [{ name: "level", parametersJsonSchema: schema }] }];
   const chatted = genai.chats.create({ model: "to-an", config: { maxOutputTokens: 100, tools, thinkingConfig: { thinkingLevel: "HIGH", includeThoughts: true } } });
   const { parts } = await collect(await chatted.sendMessageStream({ message: "How high?" }));
@@ -136,7 +121,7 @@ test("thinking of an Anthropic provider makes a round trip through the SDK's cha
 });
 
 test("openai and anthropic clients, Gemini provider: plain calls and streams answer and are billed to the nano-dollar", async (t) => {
-  const { openai, anthropic, google, weir } = await both(t, { gemini: () => ({ cached: 3, thoughts: 7, split: 5 }) });
+  const { openai, anthropic, google, weir } = await geminiSetting(t, { gemini: () => ({ cached: 3, thoughts: 7, split: 5 }) });
   const whole = await openai.chat.completions.create(chat({ model: "to-go", temperature: 1.5, stop: ["END"], top_p: 0.5 }));
   assert.equal(whole.choices[0].message.content, words);
   assert.equal(whole.choices[0].finish_reason, "stop");
@@ -162,7 +147,7 @@ const calls = [{ text: "Hm.", thought: true }, { functionCall: { name: "level", 
 const back = [{ functionCall: { id: 1, name: "level", args: { dam: "Möhne" } }, thoughtSignature: "c2ln" }, { functionCall: { id: 2, name: "level", args: { dam: "Eder" } } }];
 
 test("parallel calls and thoughts of a Gemini provider make a round trip through an openai client", async (t) => {
-  const { openai, google } = await both(t, { gemini: (_, n) => (n === 1 ? { parts: calls, split: 7 } : {}) });
+  const { openai, google } = await geminiSetting(t, { gemini: (_, n) => (n === 1 ? { parts: calls, split: 7 } : {}) });
   const tools = [{ type: "function", function: { name: "level", description: "Water level", parameters: schema, strict: true } }];
   const first = await openai.chat.completions.stream(chat({ model: "to-go", tools, tool_choice: "auto", reasoning_effort: "high" })).finalChatCompletion();
   const { message, finish_reason } = first.choices[0];
@@ -185,7 +170,7 @@ test("parallel calls and thoughts of a Gemini provider make a round trip through
 });
 
 test("parallel calls and thoughts of a Gemini provider make a round trip through an anthropic client", async (t) => {
-  const { anthropic, google } = await both(t, { gemini: (_, n) => (n === 1 ? { parts: calls, split: 3 } : {}) });
+  const { anthropic, google } = await geminiSetting(t, { gemini: (_, n) => (n === 1 ? { parts: calls, split: 3 } : {}) });
   const tools = [{ name: "level", input_schema: schema }];
   const first = await anthropic.messages.stream(chat({ model: "to-go", tools, tool_choice: { type: "tool", name: "level" } })).finalMessage();
   assert.equal(first.stop_reason, "tool_use");
@@ -203,7 +188,7 @@ test("parallel calls and thoughts of a Gemini provider make a round trip through
 });
 
 test("images and structured output are carried both ways", async (t) => {
-  const { openai, genai, mock, google } = await both(t);
+  const { openai, genai, mock, google } = await geminiSetting(t);
   await openai.chat.completions.create(chat({ model: "to-go",
     messages: [{ role: "user", content: [{ type: "text", text: "What is it?" }, { type: "image_url", image_url: { url: `data:image/png;base64,${png}` } }] }],
     response_format: { type: "json_schema", json_schema: { name: "answer", schema, strict: true } } }));
@@ -219,7 +204,7 @@ test("images and structured output are carried both ways", async (t) => {
 
 test("a blocked answer is a filter's, a blocked prompt too, and a full one a limit's", async (t) => {
   let kind;
-  const { openai, anthropic } = await both(t, { gemini: () => kind });
+  const { openai, anthropic } = await geminiSetting(t, { gemini: () => kind });
   const ends = async () => {
     const whole = await openai.chat.completions.create(chat({ model: "to-go" }));
     const streamed = await anthropic.messages.stream(chat({ model: "to-go" })).finalMessage();
@@ -236,7 +221,7 @@ test("a blocked answer is a filter's, a blocked prompt too, and a full one a lim
 
 test("errors keep status and message in the client's shape, before and inside a stream; a cut stream is an error", async (t) => {
   let kind = { status: 422, statusName: "INVALID_ARGUMENT" };
-  const { openai, anthropic, genai } = await both(t, { gemini: () => kind, plan: () => ({ status: 422 }) });
+  const { openai, anthropic, genai } = await geminiSetting(t, { gemini: () => kind, plan: () => ({ status: 422 }) });
   await assert.rejects(openai.chat.completions.create(chat({ model: "to-go" })), (e) => e.status === 422 && /mock says no/.test(e.message));
   await assert.rejects(anthropic.messages.create(chat({ model: "to-go" })), (e) => e.status === 422 && e.error.error.message === "mock says no");
   await assert.rejects(genai.models.generateContent({ model: "to-oa", contents: "hi" }), (e) => e.status === 422 && /mock says no/.test(e.message));
@@ -254,7 +239,7 @@ test("errors keep status and message in the client's shape, before and inside a 
 });
 
 test("what the provider cannot express is dropped and named, or strictly refused by its name", async (t) => {
-  const lenient = await both(t);
+  const lenient = await geminiSetting(t);
   const post = (weir, model, body) => fetch(`${weir.url}/v1beta/models/${model}:generateContent`, { method: "POST", headers: { "x-goog-api-key": CALLER_KEY }, body: JSON.stringify(body) });
   const body = { contents: hi, safetySettings: [{ category: "HARM_CATEGORY_HARASSMENT", threshold: "BLOCK_NONE" }], tools: [{ googleSearch: {} }], labels: { a: "b" }, generationConfig: { seed: 7, topK: 3 } };
   const answer = await post(lenient.weir, "to-oa", body);
@@ -262,7 +247,7 @@ test("what the provider cannot express is dropped and named, or strictly refused
   assert.equal(answer.headers.get("x-weir-dropped"), "safetySettings, tools.googleSearch, labels, generationConfig.seed, generationConfig.topK");
   const { response } = await lenient.openai.chat.completions.create(chat({ model: "to-go", seed: 7, parallel_tool_calls: false, tools: [{ type: "function", function: { name: "f" } }] })).withResponse();
   assert.equal(response.headers.get("x-weir-dropped"), "seed, parallel_tool_calls");
-  const strict = await both(t, { extra: "  translation: strict" });
+  const strict = await geminiSetting(t, { extra: "  translation: strict" });
   const refused = await post(strict.weir, "to-oa", body);
   assert.equal(refused.status, 400);
   assert.match((await refused.json()).error.message, /'safetySettings'/);

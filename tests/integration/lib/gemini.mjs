@@ -2,7 +2,10 @@
 // it, and bills on its own: thoughts beside the candidates' tokens, cached tokens inside of the prompt's.
 import http from "node:http";
 import { once } from "node:events";
+import { GoogleGenAI } from "@google/genai";
 import { PRICES, tokensOf } from "./mock.mjs";
+import { CALLER_KEY, budget, provider, route } from "./weir.mjs";
+import { setting } from "./setup.mjs";
 
 const WORD = "lor ";
 const REQUEST = new Set("contents systemInstruction tools toolConfig safetySettings generationConfig cachedContent labels serviceTier store".split(" "));
@@ -106,4 +109,16 @@ export class GeminiMock {
     res.writeHead(status, { "content-type": "application/json" });
     res.end(JSON.stringify(body));
   }
+}
+
+// The common setting with this provider in it: routes gem (the caller's own API) and to-go, to-an, to-oa. `gemini` plans this
+// mock's answers, `plan` the other one's; `extra` is for the three routes, `more` further YAML.
+export async function geminiSetting(t, { gemini, plan, extra = "", more = "" } = {}) {
+  const google = await new GeminiMock({ plan: gemini }).start();
+  t.after(() => google.stop());
+  const to = (name, provider, rest) => route(name, [[{ provider, model: "mock-small" }]], `  models: [${name}]\n${rest}`);
+  const s = await setting(t, { plan, budgets: budget("money", "{usd: 10}"),
+    more: provider("go", "gemini", google.url) + to("gem", "go", "") + to("to-go", "go", extra) + to("to-an", "an", extra) + to("to-oa", "oa", extra) + more });
+  const genai = new GoogleGenAI({ apiKey: CALLER_KEY, httpOptions: { baseUrl: s.weir.url, retryOptions: { attempts: 1 } } });
+  return { ...s, google, genai };
 }
