@@ -29,6 +29,18 @@ static void write_event(void *arg, const struct weir_canon_event *e)
     b->client->write_event(b->writer, e);
 }
 
+static struct weir_str escaped(struct weir_arena *a, struct weir_str s)
+{
+    struct weir_str out = WEIR_STR("");
+    struct weir_buf b;
+
+    weir_buf_init(&b, 8192);
+    if (weir_buf_add_json(&b, s) == WEIR_OK)
+        out = weir_arena_copy(a, (struct weir_str){b.p + 1, b.n - 2});
+    weir_buf_fini(&b);
+    return out;
+}
+
 struct weir_llm_bridge *weir_llm_bridge_create(struct weir_llm_tap *t)
 {
     struct weir_llm_bridge *b = WEIR_ARENA_NEW(t->arena, struct weir_llm_bridge);
@@ -49,6 +61,8 @@ struct weir_llm_bridge *weir_llm_bridge_create(struct weir_llm_tap *t)
     b->writer->created_s = t->conf.created_s;
     b->reader.dialect = t->conf.dialect;
     b->reader.arena = t->arena;
+    b->reader.id = escaped(t->arena, t->conf.request_id);
+    b->reader.model = escaped(t->arena, t->conf.asked_model);
     b->reader.emit = t->document ? weir_canon_gather_event : write_event;
     b->reader.arg = t->document ? (void *)b->writer : (void *)b;
     return b;
@@ -77,7 +91,10 @@ static uint16_t status_of(const struct weir_llm_tap *t)
                  {"UNAVAILABLE", 503},
                  {"rate_limit_exceeded", 429},
                  {"invalid_prompt", 400},
-                 {"DEADLINE_EXCEEDED", 504}};
+                 {"DEADLINE_EXCEEDED", 504},
+                 {"validationException", 400},
+                 {"throttlingException", 429},
+                 {"serviceUnavailableException", 503}};
 
     if (t->conf.status >= 400)
         return t->conf.status;

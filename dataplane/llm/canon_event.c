@@ -18,7 +18,9 @@ void weir_canon_start(struct weir_canon_reader *r, struct weir_str id, struct we
     if (r->started)
         return;
     r->started = true;
-    emit(r, (struct weir_canon_event){.type = WEIR_EVENT_START, .id = id, .model = model});
+    emit(r, (struct weir_canon_event){.type = WEIR_EVENT_START,
+                                      .id = id.n ? id : r->id,
+                                      .model = model.n ? model : r->model});
 }
 
 unsigned weir_canon_begin(struct weir_canon_reader *r, enum weir_canon_kind kind, bool redacted,

@@ -52,6 +52,7 @@ struct weir_canon_reader {
     void *arg;
     struct weir_arena *arena;
     enum weir_dialect dialect;
+    struct weir_str id, model; /* for an answer that tells none */
     bool started, complete;
     bool called; /* a tool call has begun */
     unsigned next_part;

@@ -7,6 +7,7 @@ const struct weir_llm_ops *weir_llm_ops(enum weir_dialect d)
         [WEIR_DIALECT_ANTHROPIC_MESSAGES] = &weir_llm_messages_ops,
         [WEIR_DIALECT_OPENAI_RESPONSES] = &weir_llm_responses_ops,
         [WEIR_DIALECT_GEMINI] = &weir_llm_gemini_ops,
+        [WEIR_DIALECT_BEDROCK] = &weir_llm_converse_ops,
     };
 
     return d < WEIR_DIALECT_COUNT ? table[d] : NULL;
@@ -24,6 +25,13 @@ const char *weir_dialect_call(enum weir_dialect d)
     const struct weir_llm_ops *ops = weir_llm_ops(d);
 
     return ops ? ops->call : "other";
+}
+
+bool weir_dialect_is_served(enum weir_dialect d)
+{
+    const struct weir_llm_ops *ops = weir_llm_ops(d);
+
+    return ops && ops->canon_fields;
 }
 
 struct weir_str weir_llm_keepalive(enum weir_dialect d)

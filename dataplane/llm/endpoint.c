@@ -52,6 +52,8 @@ static const struct row rows[] = {
     GEMINI("/v1/publishers/google"),
     ROW("/v1beta/models", WEIR_HTTP_GET, WEIR_OP_MODELS, WEIR_DIALECT_GEMINI, false),
     ROW("/v1beta/models/*", WEIR_HTTP_GET, WEIR_OP_MODELS, WEIR_DIALECT_GEMINI, false),
+    ROW("/model/*/converse", WEIR_HTTP_POST, WEIR_OP_GENERATE, WEIR_DIALECT_BEDROCK, false),
+    ROW("/model/*/converse-stream", WEIR_HTTP_POST, WEIR_OP_GENERATE, WEIR_DIALECT_BEDROCK, true),
     /* Of several dialects: the request's headers tell whose list is meant. */
     ROW("/v1/models", WEIR_HTTP_GET, WEIR_OP_MODELS, WEIR_DIALECT_NONE, false),
     ROW("/models", WEIR_HTTP_GET, WEIR_OP_MODELS, WEIR_DIALECT_NONE, false),
@@ -114,7 +116,7 @@ enum weir_dialect weir_llm_endpoint_dialect(struct weir_str path)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         split(rows[i].path, &before, &after);
         /* "/v1/models/" is what several have: only all of the path tells them apart. */
-        if (rows[i].dialect && weir_str_starts(path, before) &&
+        if (weir_dialect_is_served(rows[i].dialect) && weir_str_starts(path, before) &&
             (!after.n || weir_str_ends(path, after)))
             return rows[i].dialect;
     }
@@ -148,6 +150,8 @@ int weir_llm_endpoint_find(enum weir_http_method method, struct weir_str path, s
         const struct row *r = &rows[i];
         struct weir_str model = WEIR_STR_NULL;
 
+        if (r->dialect && !weir_dialect_is_served(r->dialect))
+            continue;
         if (!fits(r->path, path, &model) ||
             (r->operation == WEIR_OP_STORED
                  ? !is_id(model)

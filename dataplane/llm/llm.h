@@ -22,6 +22,7 @@ enum weir_dialect {
     WEIR_DIALECT_ANTHROPIC_MESSAGES, /* POST /v1/messages */
     WEIR_DIALECT_OPENAI_RESPONSES,   /* POST /v1/responses */
     WEIR_DIALECT_GEMINI,             /* POST /v1beta/models/M:generateContent */
+    WEIR_DIALECT_BEDROCK,            /* POST /model/ID/converse; providers only */
     WEIR_DIALECT_COUNT,
 };
 
@@ -46,6 +47,7 @@ struct weir_llm_endpoint {
 
 const char *weir_dialect_name(enum weir_dialect d); /* as in a Provider; never NULL */
 const char *weir_dialect_call(enum weir_dialect d); /* "chat", ... in records; never NULL */
+bool weir_dialect_is_served(enum weir_dialect d);   /* to clients, not only asked of providers */
 
 /* Tokens. -1: the provider did not say; 0 is an answer. Every dialect is brought to the same sense:
  * input is the whole input; the three cache figures are parts of it and don't overlap (cache_write
@@ -151,11 +153,12 @@ struct weir_llm_tap_conf {
     struct weir_str request_id;
     const struct weir_llm_tool_name *tools; /* the translation's; borrowed */
     size_t tool_count;
-    bool event_stream;      /* by the answer's content type */
-    bool hide_usage;        /* usage was asked for by us: take its chunk out */
-    bool client_usage;      /* the client asked for it: a cut stream tells it too */
-    int64_t input_estimate; /* of the call */
-    size_t max_event_bytes; /* 0: the dialect's own limit */
+    struct weir_str asked_model; /* what the answer is said to come from if it doesn't say */
+    bool event_stream;           /* by the answer's content type */
+    bool hide_usage;             /* usage was asked for by us: take its chunk out */
+    bool client_usage;           /* the client asked for it: a cut stream tells it too */
+    int64_t input_estimate;      /* of the call */
+    size_t max_event_bytes;      /* 0: the dialect's own limit */
 };
 
 /* Gets the bytes that go to the client, in order; they are borrowed for the length of the call. */
@@ -165,8 +168,8 @@ struct weir_llm_tap *weir_llm_tap_create(struct weir_arena *a,
                                          const struct weir_llm_tap_conf *conf);
 
 /* Passes bytes on: a document at once and unchanged, a stream in whole events. WEIR_ELIMIT: an
- * event is longer than allowed; what came before it was passed on, and the stream can only be
- * failed. */
+ * event is longer than allowed; WEIR_EPROTO: a binary one is damaged. What came before it was
+ * passed on, and the stream can only be failed. */
 WEIR_NODISCARD int weir_llm_tap_feed(struct weir_llm_tap *t, const char *p, size_t n,
                                      weir_llm_sink_fn *sink, void *arg);
 /* The upstream ended. WEIR_ECLOSED: before the answer was complete; half an event is dropped. */

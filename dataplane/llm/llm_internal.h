@@ -4,6 +4,7 @@
 
 #include "data/json_scan.h"
 #include "dataplane/llm/llm.h"
+#include "http/eventstream.h"
 #include "http/sse.h"
 
 /* ---- requests ---- */
@@ -78,6 +79,8 @@ struct weir_llm_tap {
     struct weir_llm_bridge *bridge;     /* NULL: bytes pass */
     struct weir_responses_kept *kept;   /* what a cut of a Responses stream repeats; or NULL */
     struct weir_sse sse;
+    struct weir_eventstream frames; /* in place of sse, by ops->binary_events */
+    bool failure_frame;             /* the present event is one that says so by its kind */
     int64_t created_s;
     uint64_t parts[WEIR_LLM_PARTS / 64];  /* open content blocks; choices that began */
     uint64_t closed[WEIR_LLM_PARTS / 64]; /* choices that finished */
@@ -127,6 +130,7 @@ struct weir_llm_ops {
     bool model_in_path, stream_in_path;      /* of a request; the body doesn't tell them */
     bool openai;                             /* has a place for what only this vendor has */
     bool needs_limit;                        /* a limit must be told */
+    bool binary_events;                      /* streams are AWS's event streams, not SSE */
     bool usage_on_request;                   /* streams tell usage only when asked */
     const char *input_field;                 /* holds the messages */
     size_t event_bytes;                      /* of one event of a stream, at most; 0: 1 MiB */
@@ -157,7 +161,7 @@ struct weir_llm_ops {
 };
 
 extern const struct weir_llm_ops weir_llm_chat_ops, weir_llm_messages_ops, weir_llm_responses_ops,
-    weir_llm_gemini_ops;
+    weir_llm_gemini_ops, weir_llm_converse_ops;
 
 const struct weir_llm_ops *weir_llm_ops(enum weir_dialect d); /* NULL: no such dialect */
 

@@ -69,6 +69,7 @@ static void destroy(void *arg)
     struct weir_llm_tap *t = arg;
 
     weir_sse_fini(&t->sse);
+    weir_eventstream_fini(&t->frames);
 }
 
 static void start_document(struct weir_llm_tap *t)
@@ -92,6 +93,7 @@ static void start_document(struct weir_llm_tap *t)
 struct weir_llm_tap *weir_llm_tap_create(struct weir_arena *a, const struct weir_llm_tap_conf *conf)
 {
     struct weir_llm_tap *t = WEIR_ARENA_NEW(a, struct weir_llm_tap);
+    size_t max;
 
     t->conf = *conf;
     t->ops = weir_llm_ops(conf->dialect);
@@ -105,9 +107,11 @@ struct weir_llm_tap *weir_llm_tap_create(struct weir_arena *a, const struct weir
         t->bridge = weir_llm_bridge_create(t);
     if (t->document)
         return t;
-    weir_sse_init(&t->sse, conf->max_event_bytes ? conf->max_event_bytes
-                           : t->ops->event_bytes ? t->ops->event_bytes
-                                                 : DEFAULT_EVENT_BYTES);
+    max = conf->max_event_bytes ? conf->max_event_bytes
+          : t->ops->event_bytes ? t->ops->event_bytes
+                                : DEFAULT_EVENT_BYTES;
+    weir_sse_init(&t->sse, max);
+    weir_eventstream_init(&t->frames, max);
     weir_arena_on_destroy(a, destroy, t);
     return t;
 }
@@ -193,12 +197,44 @@ static void pass(struct run *r, struct weir_str raw, bool borrowed)
         flush(r);
 }
 
+/* ---- the framing of streams ---- */
+
+static void feed_stream(struct weir_llm_tap *t, const char *p, size_t n)
+{
+    if (t->ops->binary_events)
+        weir_eventstream_feed(&t->frames, p, n);
+    else
+        weir_sse_feed(&t->sse, p, n);
+}
+
+/* A binary message as an event: its type is the name, its payload the data. */
+static int next_event(struct weir_llm_tap *t, struct weir_sse_event *out)
+{
+    struct weir_eventstream_message m;
+    int rc;
+
+    if (!t->ops->binary_events)
+        return weir_sse_next(&t->sse, out);
+    rc = weir_eventstream_next(&t->frames, &m);
+    if (rc)
+        return rc;
+    t->failure_frame = m.kind.p && !weir_str_is(m.kind, "event");
+    *out =
+        (struct weir_sse_event){.name = m.type, .data = m.payload, .raw = m.raw, .complete = true};
+    return WEIR_OK;
+}
+
+static int finish_stream(struct weir_llm_tap *t, struct weir_sse_event *out)
+{
+    return t->ops->binary_events ? WEIR_ENOTFOUND : weir_sse_finish(&t->sse, out);
+}
+
 static int feed_translated(struct weir_llm_tap *t, weir_llm_sink_fn *sink, void *arg)
 {
     struct weir_sse_event e;
     int rc = WEIR_OK, made = WEIR_OK;
 
-    while (made == WEIR_OK && (rc = weir_sse_next(&t->sse, &e)) == WEIR_OK) {
+    while (made == WEIR_OK && (rc = next_event(t, &e)) == WEIR_OK) {
         t->seen.events++;
         if (!e.data.p)
             continue;
@@ -225,10 +261,10 @@ int weir_llm_tap_feed(struct weir_llm_tap *t, const char *p, size_t n, weir_llm_
         sink(arg, p, n);
         return WEIR_OK;
     }
-    weir_sse_feed(&t->sse, p, n);
+    feed_stream(t, p, n);
     if (t->bridge)
         return feed_translated(t, sink, arg);
-    while ((rc = weir_sse_next(&t->sse, &e)) == WEIR_OK) {
+    while ((rc = next_event(t, &e)) == WEIR_OK) {
         t->seen.events++;
         if (!e.data.p || t->ops->event(t, &e))
             pass(&r, e.raw, e.raw.p >= p && e.raw.p + e.raw.n <= p + n);
@@ -282,7 +318,7 @@ static int read_last(struct weir_llm_tap *t, weir_llm_sink_fn *sink, void *arg)
     struct weir_sse_event e;
     int rc;
 
-    if (weir_sse_finish(&t->sse, &e) != WEIR_OK)
+    if (finish_stream(t, &e) != WEIR_OK)
         return WEIR_OK;
     if (!e.data.p) {
         if (open_ended && !t->bridge)
