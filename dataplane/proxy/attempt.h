@@ -23,6 +23,13 @@ void weir_attempt_close(struct weir_exchange *x, const char *error, bool billabl
 void weir_attempt_failed(struct weir_exchange *x, const char *error, const char *cause,
                          bool billable);
 
+enum { WEIR_ATTEMPT_SIGNATURE_HEADERS = 3 };
+
+/* Signs a request to AWS as of now: its method, path, body, host and type. Appends the headers that
+ * say so and returns their count. */
+size_t weir_attempt_sign(const struct weir_exchange *x, const struct weir_policy_provider *p,
+                         const struct weir_http_call_spec *spec, struct weir_http_header *out);
+
 /* Is the output's limit told to the provider, though the caller named none? Only where a hard
  * budget relies on it. */
 bool weir_attempt_limits(const struct weir_exchange *x);

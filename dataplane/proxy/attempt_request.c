@@ -84,7 +84,7 @@ static size_t add_credential(const struct weir_exchange *x, const struct weir_po
 {
     if (p->passthrough)
         return pass_credentials(x, out);
-    if (!p->secret.p)
+    if (!p->secret.p || p->aws.id.p)
         return 0;
     if (p->dialect == WEIR_DIALECT_ANTHROPIC_MESSAGES)
         out[0] = header(WEIR_STR("x-api-key"), p->secret);
@@ -132,8 +132,10 @@ static void build_headers(struct weir_exchange *x, const struct weir_candidate *
     const struct weir_http_header *client = weir_http_req_headers(x->req, &client_count);
     struct weir_http_hop hop = weir_http_hop_of(client, client_count);
     bool foreign = weir_exchange_is_translated(x);
-    struct weir_http_header *h = weir_arena_alloc(
-        x->arena, (client_count + p->header_count + x->route->header_count + 6) * sizeof *h);
+    struct weir_http_header *h =
+        weir_arena_alloc(x->arena, (client_count + p->header_count + x->route->header_count + 6 +
+                                    WEIR_ATTEMPT_SIGNATURE_HEADERS) *
+                                       sizeof *h);
 
     for (size_t i = 0; i < client_count; i++)
         if (!stays_behind(client[i].name) && !(foreign && is_of_dialect(client[i].name)) &&
@@ -154,6 +156,8 @@ static void build_headers(struct weir_exchange *x, const struct weir_candidate *
         h[n++] = header(p->headers[i].name, p->headers[i].value);
     for (size_t i = 0; i < x->route->header_count; i++)
         h[n++] = header(x->route->headers[i].name, x->route->headers[i].value);
+    if (p->aws.id.p)
+        n += weir_attempt_sign(x, p, out, h + n);
     out->headers = h;
     out->header_count = n;
 }

@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/hash.h"
 #include "common/http/client.h"
+#include "common/http/sigv4.h"
 #include "dataplane/budget/holder.h"
 #include "dataplane/control/control.h"
 #include "dataplane/llm/llm.h"
@@ -44,6 +45,7 @@ struct weir_policy_provider {
     bool passthrough;           /* the caller's own credential goes on */
     bool unavailable;       /* its pushed secret is not here yet: policy from the state folder */
     struct weir_str secret; /* absent: none; wiped with the policy */
+    struct weir_sigv4_keys aws; /* requests are signed with; id absent: they aren't. In `secret` */
     struct weir_policy_header *headers;
     size_t header_count;
     struct weir_policy_model *models;

@@ -56,6 +56,12 @@ struct weir_policy_header *weir__policy_headers(struct weir_policy_compile *c,
                                                 Weir__V1__Label **labels, size_t n);
 /* defaults: what is not said is the kind's default, else 0. */
 struct weir_policy_timeouts weir__policy_timeouts(const Weir__V1__Timeouts *t, bool defaults);
+/* Reads an AWS credential, and sees to the region: p->secret, and p->aws unless it is a bearer
+ * token. `raw` is copied; its errors are noted at spec.credential or spec.region. */
+void weir__policy_aws(struct weir_policy_compile *c, struct weir_policy_provider *p,
+                      struct weir_str raw);
+/* "us-east-1" of "bedrock-runtime.us-east-1.amazonaws.com"; absent: the host tells none. */
+struct weir_str weir__policy_aws_region(struct weir_str host);
 void weir__policy_provider(struct weir_policy_compile *c, const struct weir_policy_resource *r);
 
 #endif

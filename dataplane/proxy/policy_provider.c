@@ -15,21 +15,26 @@ enum {
     MAX_WAITING = 8192,
 };
 
-static struct weir_str keep_secret(struct weir_policy_compile *c, struct weir_str raw)
+static void keep_secret(struct weir_policy_compile *c, struct weir_policy_provider *p,
+                        struct weir_str raw)
 {
+    if (p->dialect == WEIR_DIALECT_BEDROCK) {
+        weir__policy_aws(c, p, raw);
+        return;
+    }
     raw = weir_str_trim(raw);
     for (size_t i = 0; i < raw.n; i++) {
         if ((unsigned char)raw.p[i] < 0x20 || raw.p[i] == 0x7f) {
             weir__policy_bad(c, "spec.credential",
                              "the secret has a control character; it must be one line");
-            return WEIR_STR_NULL;
+            return;
         }
     }
     if (raw.n == 0) {
         weir__policy_bad(c, "spec.credential", "the secret is empty");
-        return WEIR_STR_NULL;
+        return;
     }
-    return weir_arena_copy(c->p->arena, raw);
+    p->secret = weir_arena_copy(c->p->arena, raw);
 }
 
 uint64_t weir__policy_file_state(const char *path)
@@ -48,10 +53,10 @@ uint64_t weir__policy_file_state(const char *path)
     return weir_hash64((struct weir_str){(const char *)parts, sizeof parts}, 1) | 1;
 }
 
-static struct weir_str read_secret_file(struct weir_policy_compile *c, const char *path)
+static void read_secret_file(struct weir_policy_compile *c, struct weir_policy_provider *p,
+                             const char *path)
 {
     struct weir_policy_file *f = &c->p->files[c->p->file_count++];
-    struct weir_str secret = WEIR_STR_NULL;
     struct weir_buf content;
     int rc;
 
@@ -59,7 +64,7 @@ static struct weir_str read_secret_file(struct weir_policy_compile *c, const cha
     weir_buf_init(&content, MAX_SECRET_BYTES);
     rc = weir_file_read(path, &content);
     if (rc == WEIR_OK)
-        secret = keep_secret(c, weir_buf_str(&content));
+        keep_secret(c, p, weir_buf_str(&content));
     else
         weir__policy_bad(c, "spec.credential.file",
                          rc == WEIR_ENOTFOUND ? "no such file on this proxy"
@@ -68,30 +73,27 @@ static struct weir_str read_secret_file(struct weir_policy_compile *c, const cha
     if (content.p)
         weir_wipe(content.p, content.n);
     weir_buf_fini(&content);
-    return secret;
 }
 
-static struct weir_str pushed_secret(struct weir_policy_compile *c, struct weir_str provider)
+static void pushed_secret(struct weir_policy_compile *c, struct weir_policy_provider *p)
 {
     for (size_t i = 0; i < c->bytes->count; i++) {
         const struct weir_policy_resource *r = &c->bytes->resources[i], *was = c->now;
         Weir__V1__Secret *s;
-        struct weir_str value;
 
-        if (strcmp(r->type, "Secret") != 0 || !weir_str_is(provider, r->name))
+        if (strcmp(r->type, "Secret") != 0 || !weir_str_is(p->id, r->name))
             continue;
         s = weir__policy_unpack(c, r, &weir__v1__secret__descriptor);
         c->now = was;
         if (!s)
-            return WEIR_STR_NULL;
-        value = keep_secret(c, (struct weir_str){(const char *)s->value.data, s->value.len});
+            return;
+        keep_secret(c, p, (struct weir_str){(const char *)s->value.data, s->value.len});
         weir_wipe(s->value.data, s->value.len);
-        return value;
+        return;
     }
     /* The policy in the state folder never holds secrets: they come with the first connection. */
     if (!c->bytes->from_file)
         weir__policy_bad(c, "spec.credential.pushed", "the control plane did not send the secret");
-    return WEIR_STR_NULL;
 }
 
 static void compile_credential(struct weir_policy_compile *c, struct weir_policy_provider *p,
@@ -106,14 +108,14 @@ static void compile_credential(struct weir_policy_compile *c, struct weir_policy
     } else if (cred->env) {
         value = getenv(cred->env);
         if (value)
-            p->secret = keep_secret(c, weir_str_of(value));
+            keep_secret(c, p, weir_str_of(value));
         else
             weir__policy_bad(c, "spec.credential.env",
                              "this variable isn't set in the proxy's environment");
     } else if (cred->file) {
-        p->secret = read_secret_file(c, cred->file);
+        read_secret_file(c, p, cred->file);
     } else if (cred->pushed) {
-        p->secret = pushed_secret(c, p->id);
+        pushed_secret(c, p);
         p->unavailable = p->secret.p == NULL;
     }
 }
@@ -135,7 +137,8 @@ static void compile_models(struct weir_policy_compile *c, struct weir_policy_pro
     }
 }
 
-static struct weir_str default_endpoint(const Weir__V1__ProviderSpec *spec)
+static struct weir_str default_endpoint(struct weir_policy_compile *c,
+                                        const Weir__V1__ProviderSpec *spec)
 {
     if (spec->endpoint)
         return weir_str_of(spec->endpoint);
@@ -144,6 +147,9 @@ static struct weir_str default_endpoint(const Weir__V1__ProviderSpec *spec)
         return WEIR_STR("https://api.anthropic.com");
     case WEIR__V1__DIALECT__gemini:
         return WEIR_STR("https://generativelanguage.googleapis.com");
+    case WEIR__V1__DIALECT__bedrock:
+        return weir_str_of(weir_arena_printf(
+            c->p->arena, "https://bedrock-runtime.%s.amazonaws.com", spec->region));
     default:
         return WEIR_STR("https://api.openai.com");
     }
@@ -171,7 +177,11 @@ static void compile_origin(struct weir_policy_compile *c, struct weir_policy_pro
     const char *why;
     char text[256];
 
-    if (weir_url_parse(default_endpoint(spec), &url, &why)) {
+    if (spec->dialect == WEIR__V1__DIALECT__bedrock && !spec->endpoint && !spec->region) {
+        weir__policy_bad(c, "spec.region", "Bedrock needs it, or an endpoint");
+        return;
+    }
+    if (weir_url_parse(default_endpoint(c, spec), &url, &why)) {
         weir__policy_bad(c, "spec.endpoint", why);
         return;
     }
@@ -194,6 +204,10 @@ static void compile_origin(struct weir_policy_compile *c, struct weir_policy_pro
     p->vendor = is_vendor(url.host);
     if (weir_str_ends(url.host, WEIR_STR(".openai.com")))
         p->speaks |= 1u << WEIR_DIALECT_OPENAI_CHAT | 1u << WEIR_DIALECT_OPENAI_RESPONSES;
+    if (p->dialect == WEIR_DIALECT_BEDROCK)
+        p->aws.region = spec->region
+                            ? weir_str_of(spec->region)
+                            : weir_arena_copy(c->p->arena, weir__policy_aws_region(url.host));
     p->base_path = weir_arena_copy(c->p->arena, url.path);
     while (p->base_path.n && p->base_path.p[p->base_path.n - 1] == '/')
         p->base_path.n--;
@@ -210,6 +224,8 @@ static enum weir_dialect dialect_of(Weir__V1__Dialect d)
         return WEIR_DIALECT_ANTHROPIC_MESSAGES;
     case WEIR__V1__DIALECT__gemini:
         return WEIR_DIALECT_GEMINI;
+    case WEIR__V1__DIALECT__bedrock:
+        return WEIR_DIALECT_BEDROCK;
     default:
         return WEIR_DIALECT_NONE;
     }

@@ -260,7 +260,9 @@ void weir_relay_body(struct weir_exchange *x, const char *p, size_t n)
     const struct weir_llm_seen *seen = weir_llm_tap_seen(x->tap);
 
     if (rc) {
-        weir_relay_error(x, rc, "an event of its stream is too large");
+        weir_relay_error(x, rc,
+                         rc == WEIR_EPROTO ? "an event of its stream is damaged"
+                                           : "an event of its stream is too large");
         return;
     }
     if (!x->event_stream)
@@ -418,13 +420,17 @@ void weir_relay_writable(struct weir_exchange *x)
 
 /* ---- the stage ---- */
 
+static bool is_type(struct weir_str value, struct weir_str type)
+{
+    return value.n >= type.n && weir_str_ieq((struct weir_str){value.p, type.n}, type);
+}
+
 static bool is_event_stream(const struct weir_http_call_head *head)
 {
     for (size_t i = 0; i < head->header_count; i++)
         if (weir_str_ieq(head->headers[i].name, WEIR_STR("content-type")))
-            return head->headers[i].value.n >= 17 &&
-                   weir_str_ieq((struct weir_str){head->headers[i].value.p, 17},
-                                WEIR_STR("text/event-stream"));
+            return is_type(head->headers[i].value, WEIR_STR("text/event-stream")) ||
+                   is_type(head->headers[i].value, WEIR_STR("application/vnd.amazon.eventstream"));
     return false;
 }
 
@@ -452,6 +458,7 @@ enum weir_verdict weir_stage_relay(struct weir_exchange *x)
                                               .status = (uint16_t)x->status,
                                               .created_s = x->started_wall_ms / 1000,
                                               .request_id = weir_str_of(x->id),
+                                              .asked_model = x->candidate->model,
                                               .event_stream = x->event_stream,
                                               .hide_usage = !x->call.asks_usage,
                                               .client_usage = x->call.asks_usage,
