@@ -186,6 +186,7 @@ static const struct table {
     TABLE(WEIR_DIALECT_OPENAI_RESPONSES, "OpenAI Responses", responses_rows, weir_responses_canon,
           WEIR_RESPONSES_CANON),
     TABLE(WEIR_DIALECT_GEMINI, "Gemini", gemini_rows, weir_gemini_canon, WEIR_GEMINI_CANON),
+    {.dialect = WEIR_DIALECT_BEDROCK, .title = "Bedrock Converse"}, /* of providers only */
 };
 
 enum { TABLES = sizeof tables / sizeof *tables };
@@ -354,7 +355,7 @@ static void the_page_is_up_to_date(void **state)
     weir_buf_addz(&made, head);
     for (size_t i = 0; i < TABLES; i++)
         for (size_t k = 0; k < TABLES; k++)
-            if (k != i)
+            if (k != i && tables[i].rows)
                 add_table(&made, &tables[i], &tables[k]);
     weir_buf_addz(&made, tail);
     if (getenv("WEIR_UPDATE_DOCS"))
