@@ -13,6 +13,15 @@ static bool is_open(const struct weir_canon_reader *r, unsigned part_1)
     return part_1 && r->open[(part_1 - 1) / 64] >> (part_1 - 1) % 64 & 1;
 }
 
+struct weir_canon_slot *weir_canon_slot(struct weir_canon_reader *r, size_t index)
+{
+    struct weir_canon_slot **slots = &r->slots[index / WEIR_CANON_SLOTS];
+
+    if (!*slots)
+        *slots = weir_arena_zalloc(r->arena, WEIR_CANON_SLOTS * sizeof(struct weir_canon_slot));
+    return &(*slots)[index % WEIR_CANON_SLOTS];
+}
+
 void weir_canon_start(struct weir_canon_reader *r, struct weir_str id, struct weir_str model)
 {
     if (r->started)
@@ -143,6 +152,19 @@ struct weir_canon_writer *weir_canon_writer_create(struct weir_arena *a)
     return w;
 }
 
+static void make_room(struct weir_canon_writer *w)
+{
+    struct weir_canon_answer_part **more;
+
+    if (w->part_count < w->part_room)
+        return;
+    w->part_room = w->part_room ? 2 * w->part_room : 8;
+    more = weir_arena_alloc(w->arena, w->part_room * sizeof(struct weir_canon_answer_part *));
+    if (w->part_count)
+        memcpy(more, w->parts, w->part_count * sizeof(struct weir_canon_answer_part *));
+    w->parts = more;
+}
+
 static struct weir_canon_answer_part *begin_part(struct weir_canon_writer *w,
                                                  const struct weir_canon_event *e)
 {
@@ -161,6 +183,7 @@ static struct weir_canon_answer_part *begin_part(struct weir_canon_writer *w,
     weir_buf_init(&p->text, GATHERED_MAX);
     weir_buf_init(&p->signature, GATHERED_MAX);
     weir_json_tap_init(&p->arguments, NULL, 0);
+    make_room(w);
     return w->parts[w->part_count++] = p;
 }
 

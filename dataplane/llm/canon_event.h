@@ -46,6 +46,14 @@ struct weir_canon_event {
 
 typedef void weir_canon_event_fn(void *arg, const struct weir_canon_event *e);
 
+enum { WEIR_CANON_SLOTS = 16 }; /* that are made at once */
+
+/* What a reader knows of one index of the wire. */
+struct weir_canon_slot {
+    uint64_t said; /* the reader's own: flags, or a hash of the tool call's id */
+    unsigned part; /* + 1; 0: none */
+};
+
 /* The state of reading one answer; zeroed, then the first four set. */
 struct weir_canon_reader {
     weir_canon_event_fn *emit;
@@ -56,11 +64,13 @@ struct weir_canon_reader {
     bool started, complete;
     bool called; /* a tool call has begun */
     unsigned next_part;
-    unsigned text, reasoning, refusal;           /* open parts, each + 1; 0: none */
-    unsigned part_of[WEIR_CANON_ANSWER_PARTS];   /* by the wire's index, + 1; 0: none */
-    uint64_t id_of[WEIR_CANON_ANSWER_PARTS];     /* a hash of the tool call's id there */
+    unsigned text, reasoning, refusal; /* open parts, each + 1; 0: none */
+    struct weir_canon_slot *slots[WEIR_CANON_ANSWER_PARTS / WEIR_CANON_SLOTS];
     uint64_t open[WEIR_CANON_ANSWER_PARTS / 64]; /* by part */
 };
+
+/* Of an index below WEIR_CANON_ANSWER_PARTS; never NULL, the reader's. */
+struct weir_canon_slot *weir_canon_slot(struct weir_canon_reader *r, size_t index);
 
 /* Each does nothing where it has no place. Past WEIR_CANON_ANSWER_PARTS nothing begins. */
 void weir_canon_start(struct weir_canon_reader *r, struct weir_str id, struct weir_str model);
@@ -104,8 +114,8 @@ struct weir_canon_writer {
     int64_t created_s;
     struct weir_str id, model, finish_text;
     enum weir_canon_finish finish;
-    struct weir_canon_answer_part *parts[WEIR_CANON_ANSWER_PARTS];
-    unsigned part_count, live, next_index;
+    struct weir_canon_answer_part **parts;
+    unsigned part_count, part_room, live, next_index;
     int64_t sequence; /* of the next event, where a dialect numbers them */
     size_t gathered;  /* bytes, of all parts */
     bool begun, complete;

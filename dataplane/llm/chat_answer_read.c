@@ -70,22 +70,23 @@ static void read_call(struct weir_canon_reader *r, struct weir_str raw, size_t a
                     arguments = index;
     const struct weir_canon_want want[] = {{"index", &index}, {"id", &id}, {"function", &function}};
     const struct weir_canon_want of[] = {{"name", &name}, {"arguments", &arguments}};
+    struct weir_canon_slot *s;
 
     if (!weir_canon_find(raw, want, 3) || !weir_canon_find(function, of, 2))
         return;
     if (index.p ? !weir_canon_index(index, &at) : at >= WEIR_CANON_ANSWER_PARTS)
         return;
     id = weir_canon_string(id);
-    if (!r->part_of[at] || (id.n && r->id_of[at] != hash(id))) {
+    s = weir_canon_slot(r, at);
+    if (!s->part || (id.n && s->said != hash(id))) {
         end_texts(r);
-        r->id_of[at] = hash(id);
-        r->part_of[at] =
-            weir_canon_begin(r, WEIR_PART_TOOL_CALL, false, id, weir_canon_string(name));
+        s->said = hash(id);
+        s->part = weir_canon_begin(r, WEIR_PART_TOOL_CALL, false, id, weir_canon_string(name));
     }
     if (arguments.n && arguments.p[0] == '{')
-        weir_canon_delta_json(r, r->part_of[at], arguments); /* some give an object */
+        weir_canon_delta_json(r, s->part, arguments); /* some give an object */
     else
-        weir_canon_delta(r, r->part_of[at], weir_canon_string(arguments));
+        weir_canon_delta(r, s->part, weir_canon_string(arguments));
 }
 
 static void read_calls(struct weir_canon_reader *r, struct weir_str raw)

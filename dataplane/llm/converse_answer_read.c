@@ -85,17 +85,19 @@ static void read_block_event(struct weir_canon_reader *r, const struct weir_sse_
     const struct weir_canon_want want[] = {
         {"contentBlockIndex", &index}, {"start", &start}, {"delta", &delta}};
     const struct weir_canon_want of_start[] = {{"toolUse", &tool}};
+    struct weir_canon_slot *s;
     size_t at;
 
     if (!r->started || !weir_canon_find(e->data, want, 3) || !weir_canon_index(index, &at))
         return;
+    s = weir_canon_slot(r, at);
     if (weir_str_is(e->name, "contentBlockStart")) {
         if (weir_canon_find(start, of_start, 1) && tool.p)
-            r->part_of[at] = begin_tool(r, tool);
+            s->part = begin_tool(r, tool);
     } else if (weir_str_is(e->name, "contentBlockDelta")) {
-        r->part_of[at] = read_delta(r, r->part_of[at], delta);
+        s->part = read_delta(r, s->part, delta);
     } else if (weir_str_is(e->name, "contentBlockStop")) {
-        weir_canon_end(r, r->part_of[at]);
+        weir_canon_end(r, s->part);
     }
 }
 

@@ -64,7 +64,6 @@ static void add_call(struct weir_canon_reader *r, struct weir_str raw, struct we
     end_texts(r);
     part = weir_canon_begin(r, WEIR_PART_TOOL_CALL, false, weir_canon_string(id),
                             weir_canon_string(name));
-    r->part_of[0] = part; /* there was a call */
     if (args.n > 2)
         weir_canon_delta_json(r, part, args);
     weir_canon_end(r, part);
@@ -149,7 +148,7 @@ static void read_candidates(struct weir_canon_reader *r, struct weir_str raw)
             continue;
         read_parts(r, content);
         if (reason.p)
-            weir_canon_finish_with(r, finish_of(weir_canon_string(reason), r->part_of[0] > 0),
+            weir_canon_finish_with(r, finish_of(weir_canon_string(reason), r->called),
                                    weir_canon_string(why));
     }
 }

@@ -108,12 +108,14 @@ void weir_messages_read_event(struct weir_canon_reader *r, const struct weir_sse
     } else if (weir_json_is(type, "message_stop")) {
         weir_canon_complete(r);
     } else if (weir_canon_index(index, &at) && r->started) {
+        struct weir_canon_slot *s = weir_canon_slot(r, at);
+
         if (weir_json_is(type, "content_block_start"))
-            r->part_of[at] = begin_block(r, block);
+            s->part = begin_block(r, block);
         else if (weir_json_is(type, "content_block_delta"))
-            read_delta(r, r->part_of[at], delta);
+            read_delta(r, s->part, delta);
         else if (weir_json_is(type, "content_block_stop"))
-            weir_canon_end(r, r->part_of[at]);
+            weir_canon_end(r, s->part);
     }
 }
 
