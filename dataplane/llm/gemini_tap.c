@@ -1,5 +1,7 @@
 #include "dataplane/llm/gemini.h"
 
+#include <inttypes.h>
+
 static bool is_text(struct weir_str raw)
 {
     return raw.n >= 2 && raw.p[0] == '"';
@@ -218,13 +220,13 @@ void weir_gemini_add_usage(struct weir_buf *b, const struct weir_llm_usage *u)
 
     if (thoughts > output)
         thoughts = output;
-    weir_buf_addf(b, "{\"promptTokenCount\":%lld", (long long)input);
+    weir_buf_addf(b, "{\"promptTokenCount\":%" PRId64, input);
     if (u->cache_read >= 0)
-        weir_buf_addf(b, ",\"cachedContentTokenCount\":%lld", (long long)u->cache_read);
-    weir_buf_addf(b, ",\"candidatesTokenCount\":%lld", (long long)(output - thoughts));
+        weir_buf_addf(b, ",\"cachedContentTokenCount\":%" PRId64, u->cache_read);
+    weir_buf_addf(b, ",\"candidatesTokenCount\":%" PRId64, output - thoughts);
     if (u->reasoning >= 0)
-        weir_buf_addf(b, ",\"thoughtsTokenCount\":%lld", (long long)thoughts);
-    weir_buf_addf(b, ",\"totalTokenCount\":%lld}", (long long)(input + output));
+        weir_buf_addf(b, ",\"thoughtsTokenCount\":%" PRId64, thoughts);
+    weir_buf_addf(b, ",\"totalTokenCount\":%" PRId64 "}", input + output);
 }
 
 /* Finishes the candidates that are still open; the first one says why. */

@@ -33,7 +33,8 @@ size_t weir_answer_headers(struct weir_exchange *x, bool with_cost, struct weir_
     if (x->candidate && weir_attempt_limits(x))
         h[n++] = header("x-weir-output-limit",
                         weir_arena_printf(x->arena, "%" PRId64, x->candidate->choice_limit));
-    if (weir_exchange_is_translated(x) && x->translations[x->candidate->dialect].dropped.p)
+    if (x->candidate && weir_exchange_is_translated(x) &&
+        x->translations[x->candidate->dialect].dropped.p)
         h[n++] = (struct weir_http_header){WEIR_STR("x-weir-dropped"),
                                            x->translations[x->candidate->dialect].dropped};
     if (with_cost && x->sent && x->candidate->price)
