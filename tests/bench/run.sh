@@ -9,12 +9,12 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 export PATH=$PWD/build/node/bin:$PATH:/usr/sbin
 here=tests/bench tools=build/release/bench
-rounds=${WEIR_BENCH_ROUNDS:-3} factor=1 quick=
+rounds=${WEIR_BENCH_ROUNDS:-3} factor=1 quick= overshoot=1
 scenarios="A B E C D H" subjects="mock nginx weir-bare weir-governed"
 while [ $# -gt 0 ]; do
   case $1 in
-    --quick) quick=1 rounds=1 factor=0.35 ;;
-    --scenarios) scenarios=$2; shift ;;
+    --quick) quick=1 rounds=1 factor=0.35 overshoot= ;;
+    --scenarios) scenarios=$2 overshoot=; shift ;;
     --subjects) subjects=$2; shift ;;
     *) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 2 ;;
   esac
@@ -95,3 +95,4 @@ sleep 8 # a gateway may give memory back once it has been idle for a while
 memory after
 mkdir -p build
 node "$here/report.mjs" "$raw" "$work/admission.jsonl" build/bench.jsonl
+[ -z "$overshoot" ] || "${pin[@]}" node "$here/overshoot.mjs"
