@@ -85,6 +85,26 @@ void weir_canon_end(struct weir_canon_reader *r, unsigned part_1)
     emit(r, (struct weir_canon_event){.type = WEIR_EVENT_PART_END, .part = part_1 - 1});
 }
 
+void weir_canon_end_texts(struct weir_canon_reader *r)
+{
+    weir_canon_end(r, r->reasoning);
+    weir_canon_end(r, r->text);
+    weir_canon_end(r, r->refusal);
+    r->reasoning = r->text = r->refusal = 0;
+}
+
+void weir_canon_add_text(struct weir_canon_reader *r, unsigned *open, enum weir_canon_kind kind,
+                         struct weir_str text)
+{
+    if (!text.n)
+        return;
+    if (!*open) {
+        weir_canon_end_texts(r);
+        *open = weir_canon_begin(r, kind, false, WEIR_STR_NULL, WEIR_STR_NULL);
+    }
+    weir_canon_delta(r, *open, text);
+}
+
 void weir_canon_finish_with(struct weir_canon_reader *r, enum weir_canon_finish f,
                             struct weir_str text)
 {

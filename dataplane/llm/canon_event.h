@@ -78,6 +78,11 @@ unsigned weir_canon_begin(struct weir_canon_reader *r, enum weir_canon_kind kind
                           struct weir_str id, struct weir_str name); /* the part + 1; 0: none */
 void weir_canon_delta(struct weir_canon_reader *r, unsigned part_1, struct weir_str text);
 void weir_canon_sign(struct weir_canon_reader *r, unsigned part_1, struct weir_str text);
+/* A piece of text of one kind, to that kind's open part (`text`, `reasoning` or `refusal` of the
+ * reader), which ends the open ones of the others. */
+void weir_canon_add_text(struct weir_canon_reader *r, unsigned *open, enum weir_canon_kind kind,
+                         struct weir_str text);
+void weir_canon_end_texts(struct weir_canon_reader *r);
 /* The same with a JSON value, which becomes text. */
 void weir_canon_delta_json(struct weir_canon_reader *r, unsigned part_1, struct weir_str json);
 void weir_canon_end(struct weir_canon_reader *r, unsigned part_1);

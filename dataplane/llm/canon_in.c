@@ -79,6 +79,60 @@ bool weir_canon_stops(struct weir_canon_in *in)
     return !in->j.fault;
 }
 
+/* ---- fields that dialects share ---- */
+
+bool weir_canon_read_temperature(struct weir_canon_in *in)
+{
+    return weir_canon_number(in, &in->call->temperature);
+}
+
+bool weir_canon_read_top_p(struct weir_canon_in *in)
+{
+    return weir_canon_number(in, &in->call->top_p);
+}
+
+bool weir_canon_read_top_k(struct weir_canon_in *in)
+{
+    return weir_canon_number(in, &in->call->top_k);
+}
+
+bool weir_canon_read_parallel(struct weir_canon_in *in)
+{
+    return weir_canon_flag(in, &in->call->parallel);
+}
+
+bool weir_canon_read_tier(struct weir_canon_in *in)
+{
+    return weir_canon_text(in, &in->call->tier);
+}
+
+bool weir_canon_read_cache_key(struct weir_canon_in *in)
+{
+    return weir_canon_text(in, &in->call->cache_key);
+}
+
+bool weir_canon_read_choice(struct weir_canon_in *in,
+                            bool (*named)(struct weir_canon_in *in, struct weir_str object))
+{
+    struct weir_str raw;
+
+    if (!weir_canon_json(in, &raw))
+        return false;
+    if (!raw.p)
+        return true;
+    if (raw.p[0] == '{')
+        return named(in, raw);
+    if (weir_str_is(raw, "\"none\""))
+        in->call->choice = WEIR_CHOICE_NONE;
+    else if (weir_str_is(raw, "\"auto\""))
+        in->call->choice = WEIR_CHOICE_AUTO;
+    else if (weir_str_is(raw, "\"required\""))
+        in->call->choice = WEIR_CHOICE_ANY;
+    else
+        return weir_canon_wrong(in, raw.p, "\"tool_choice\" is not one of those known");
+    return true;
+}
+
 /* ---- losses ---- */
 
 void weir_canon_lose(struct weir_canon_call *c, struct weir_arena *a, struct weir_str name,
@@ -223,6 +277,18 @@ struct weir_canon_message *weir_canon_add_message(struct weir_canon_in *in,
     else
         c->messages = m;
     return c->last_message = m;
+}
+
+void weir_canon_move_first(struct weir_canon_call *c, struct weir_canon_message *last)
+{
+    struct weir_canon_message *m = c->last_message;
+
+    if (!last)
+        return;
+    last->next = NULL;
+    m->next = c->messages;
+    c->messages = m;
+    c->last_message = last;
 }
 
 struct weir_canon_part *weir_canon_new_part(struct weir_canon_in *in, enum weir_canon_kind kind)

@@ -55,9 +55,23 @@ bool weir_canon_number(struct weir_canon_in *in, struct weir_str *out);
 bool weir_canon_flag(struct weir_canon_in *in, struct weir_str *out); /* "true", "false" */
 bool weir_canon_stops(struct weir_canon_in *in); /* a string or a list of them */
 
+/* Fields that dialects have in one form, for their tables. */
+bool weir_canon_read_temperature(struct weir_canon_in *in);
+bool weir_canon_read_top_p(struct weir_canon_in *in);
+bool weir_canon_read_top_k(struct weir_canon_in *in);
+bool weir_canon_read_parallel(struct weir_canon_in *in);
+bool weir_canon_read_tier(struct weir_canon_in *in);
+bool weir_canon_read_cache_key(struct weir_canon_in *in);
+/* OpenAI's tool choice: a word, or an object that `named` reads. */
+bool weir_canon_read_choice(struct weir_canon_in *in,
+                            bool (*named)(struct weir_canon_in *in, struct weir_str object));
+
 /* NULL: past a bound, and `wrong` says so. */
 struct weir_canon_message *weir_canon_add_message(struct weir_canon_in *in,
                                                   enum weir_canon_role role);
+/* The last message becomes the first: what a field beside the messages says stands before them.
+ * `last` is the one that was the last before it; NULL: there was none. */
+void weir_canon_move_first(struct weir_canon_call *c, struct weir_canon_message *last);
 struct weir_canon_part *weir_canon_new_part(struct weir_canon_in *in, enum weir_canon_kind kind);
 struct weir_canon_tool *weir_canon_add_tool(struct weir_canon_in *in);
 void weir_canon_append(struct weir_canon_message *m, struct weir_canon_part *p);

@@ -92,6 +92,44 @@ void weir_canon_put_arguments(struct weir_jw *w, const char *key, struct weir_st
     free(bytes);
 }
 
+bool weir_canon_out_can_reason(const struct weir_canon_out *o, const struct weir_canon_part *p)
+{
+    return p->signer == o->to && p->signature.n;
+}
+
+bool weir_canon_out_says_something(const struct weir_canon_out *o,
+                                   const struct weir_canon_message *m)
+{
+    for (const struct weir_canon_part *p = m->parts; p; p = p->next) {
+        bool text = p->kind == WEIR_PART_TEXT || p->kind == WEIR_PART_REFUSAL;
+
+        if (text ? p->text.n > 0
+                 : p->kind != WEIR_PART_REASONING || weir_canon_out_can_reason(o, p))
+            return true;
+    }
+    return false;
+}
+
+const struct weir_canon_message *
+weir_canon_out_system(struct weir_canon_out *o,
+                      void (*write_parts)(struct weir_canon_out *, const struct weir_canon_part *))
+{
+    const struct weir_canon_message *m = o->call->messages;
+    bool open = false;
+
+    for (; m && m->role == WEIR_ROLE_SYSTEM; m = m->next) {
+        if (!weir_canon_out_says_something(o, m))
+            continue;
+        if (!open)
+            weir_jw_array(&o->w, "system");
+        open = true;
+        write_parts(o, m->parts);
+    }
+    if (open)
+        weir_jw_end_array(&o->w);
+    return m;
+}
+
 /* Writers name what is lost as OpenAI and Anthropic do; Google's clients know it by other names. */
 static const char *own_name(enum weir_dialect d, const char *name)
 {

@@ -9,6 +9,7 @@
 struct weir_canon_out {
     struct weir_jw w;
     struct weir_arena *arena;
+    enum weir_dialect to;
     struct weir_canon_call *call;
     const struct weir_llm_call *given; /* what weir_llm_decode() read of the same body */
     size_t limit_at;                   /* see weir_canon_out_limit_here(); 0: before all else */
@@ -32,6 +33,16 @@ void weir_canon_put_stops(struct weir_canon_out *o, const char *key);
 /* An escaped string's text as a JSON value: a tool call's arguments. What is no JSON object is
  * kept as the only member of one; nothing at all is {}. */
 void weir_canon_put_arguments(struct weir_jw *w, const char *key, struct weir_str escaped);
+
+/* Reasoning is taken back only by the dialect whose models have signed it. */
+bool weir_canon_out_can_reason(const struct weir_canon_out *o, const struct weir_canon_part *p);
+/* False: nothing of the message would be written, and empty messages are refused. */
+bool weir_canon_out_says_something(const struct weir_canon_out *o,
+                                   const struct weir_canon_message *m);
+/* The system messages at the beginning as one list of parts, "system"; the message behind them. */
+const struct weir_canon_message *
+weir_canon_out_system(struct weir_canon_out *o,
+                      void (*write_parts)(struct weir_canon_out *, const struct weir_canon_part *));
 
 /* By the name that the client's dialect has for it. */
 void weir_canon_out_loses(struct weir_canon_out *o, const char *name, bool hint);

@@ -1,27 +1,6 @@
 /* chat_answer_read.c - Chat Completions chunks and documents as canonical events. */
 #include "dataplane/llm/chat.h"
 
-static void end_texts(struct weir_canon_reader *r)
-{
-    weir_canon_end(r, r->reasoning);
-    weir_canon_end(r, r->text);
-    weir_canon_end(r, r->refusal);
-    r->reasoning = r->text = r->refusal = 0;
-}
-
-/* A piece of text of one kind ends the open text of another. */
-static void add_text(struct weir_canon_reader *r, unsigned *open, enum weir_canon_kind kind,
-                     struct weir_str text)
-{
-    if (!text.n)
-        return;
-    if (!*open) {
-        end_texts(r);
-        *open = weir_canon_begin(r, kind, false, WEIR_STR_NULL, WEIR_STR_NULL);
-    }
-    weir_canon_delta(r, *open, text);
-}
-
 /* Signatures, and reasoning that is hidden; the text beside them comes as text, too. */
 static void read_details(struct weir_canon_reader *r, struct weir_str raw, bool has_text)
 {
@@ -41,14 +20,14 @@ static void read_details(struct weir_canon_reader *r, struct weir_str raw, bool 
         if (data.p) {
             unsigned part;
 
-            end_texts(r);
+            weir_canon_end_texts(r);
             part = weir_canon_begin(r, WEIR_PART_REASONING, true, WEIR_STR_NULL, WEIR_STR_NULL);
             weir_canon_sign(r, part, weir_canon_string(data));
             weir_canon_end(r, part);
             continue;
         }
         if (!has_text)
-            add_text(r, &r->reasoning, WEIR_PART_REASONING, weir_canon_string(text));
+            weir_canon_add_text(r, &r->reasoning, WEIR_PART_REASONING, weir_canon_string(text));
         weir_canon_sign(r, r->reasoning, weir_canon_string(signature));
     }
 }
@@ -79,7 +58,7 @@ static void read_call(struct weir_canon_reader *r, struct weir_str raw, size_t a
     id = weir_canon_string(id);
     s = weir_canon_slot(r, at);
     if (!s->part || (id.n && s->said != hash(id))) {
-        end_texts(r);
+        weir_canon_end_texts(r);
         s->said = hash(id);
         s->part = weir_canon_begin(r, WEIR_PART_TOOL_CALL, false, id, weir_canon_string(name));
     }
@@ -116,10 +95,10 @@ static void read_delta(struct weir_canon_reader *r, struct weir_str raw)
     if (!weir_canon_find(raw, want, sizeof want / sizeof *want))
         return;
     reasoning = weir_canon_string(reasoning);
-    add_text(r, &r->reasoning, WEIR_PART_REASONING, reasoning);
+    weir_canon_add_text(r, &r->reasoning, WEIR_PART_REASONING, reasoning);
     read_details(r, details, reasoning.n > 0);
-    add_text(r, &r->text, WEIR_PART_TEXT, weir_canon_string(text));
-    add_text(r, &r->refusal, WEIR_PART_REFUSAL, weir_canon_string(refusal));
+    weir_canon_add_text(r, &r->text, WEIR_PART_TEXT, weir_canon_string(text));
+    weir_canon_add_text(r, &r->refusal, WEIR_PART_REFUSAL, weir_canon_string(refusal));
     read_calls(r, calls);
 }
 

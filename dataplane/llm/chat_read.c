@@ -331,23 +331,7 @@ static bool read_named_choice(struct weir_canon_in *in, struct weir_str raw)
 
 static bool read_choice(struct weir_canon_in *in)
 {
-    struct weir_str raw;
-
-    if (!weir_canon_json(in, &raw))
-        return false;
-    if (!raw.p)
-        return true;
-    if (raw.p[0] == '{')
-        return read_named_choice(in, raw);
-    if (weir_str_is(raw, "\"none\""))
-        in->call->choice = WEIR_CHOICE_NONE;
-    else if (weir_str_is(raw, "\"auto\""))
-        in->call->choice = WEIR_CHOICE_AUTO;
-    else if (weir_str_is(raw, "\"required\""))
-        in->call->choice = WEIR_CHOICE_ANY;
-    else
-        return weir_canon_wrong(in, raw.p, "\"tool_choice\" is not one of those known");
-    return true;
+    return weir_canon_read_choice(in, read_named_choice);
 }
 
 static bool read_format(struct weir_canon_in *in)
@@ -375,34 +359,9 @@ static bool read_format(struct weir_canon_in *in)
     return true;
 }
 
-static bool read_temperature(struct weir_canon_in *in)
-{
-    return weir_canon_number(in, &in->call->temperature);
-}
-
-static bool read_top_p(struct weir_canon_in *in)
-{
-    return weir_canon_number(in, &in->call->top_p);
-}
-
 static bool read_effort(struct weir_canon_in *in)
 {
     return weir_canon_text(in, &in->call->effort);
-}
-
-static bool read_parallel(struct weir_canon_in *in)
-{
-    return weir_canon_flag(in, &in->call->parallel);
-}
-
-static bool read_tier(struct weir_canon_in *in)
-{
-    return weir_canon_text(in, &in->call->tier);
-}
-
-static bool read_cache_key(struct weir_canon_in *in)
-{
-    return weir_canon_text(in, &in->call->cache_key);
 }
 
 static bool read_verbosity(struct weir_canon_in *in)
@@ -414,14 +373,14 @@ const struct weir_canon_field weir_chat_canon[WEIR_CHAT_CANON] = {
     {"messages", read_messages, WEIR_FIELD_READ},
     {"tools", read_tools, WEIR_FIELD_READ},
     {"tool_choice", read_choice, WEIR_FIELD_READ},
-    {"parallel_tool_calls", read_parallel, WEIR_FIELD_READ},
+    {"parallel_tool_calls", weir_canon_read_parallel, WEIR_FIELD_READ},
     {"response_format", read_format, WEIR_FIELD_READ},
-    {"temperature", read_temperature, WEIR_FIELD_READ},
-    {"top_p", read_top_p, WEIR_FIELD_READ},
+    {"temperature", weir_canon_read_temperature, WEIR_FIELD_READ},
+    {"top_p", weir_canon_read_top_p, WEIR_FIELD_READ},
     {"stop", weir_canon_stops, WEIR_FIELD_READ},
     {"reasoning_effort", read_effort, WEIR_FIELD_READ},
-    {"service_tier", read_tier, WEIR_FIELD_READ},
-    {"prompt_cache_key", read_cache_key, WEIR_FIELD_READ},
+    {"service_tier", weir_canon_read_tier, WEIR_FIELD_READ},
+    {"prompt_cache_key", weir_canon_read_cache_key, WEIR_FIELD_READ},
     {"verbosity", read_verbosity, WEIR_FIELD_READ},
     {"model", NULL, WEIR_FIELD_ELSEWHERE},
     {"stream", NULL, WEIR_FIELD_ELSEWHERE},

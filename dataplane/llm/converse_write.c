@@ -122,15 +122,9 @@ static void write_use(struct weir_canon_out *o, const struct weir_canon_part *p)
     weir_jw_end_object(&o->w);
 }
 
-/* Only what Bedrock's models have signed is taken back there. */
-static bool can_reason(const struct weir_canon_part *p)
-{
-    return p->signer == WEIR_DIALECT_BEDROCK && p->signature.n;
-}
-
 static void write_reasoning(struct weir_canon_out *o, const struct weir_canon_part *p)
 {
-    if (!can_reason(p)) {
+    if (!weir_canon_out_can_reason(o, p)) {
         weir_canon_out_loses_part(o, WEIR_LOST_REASONING, true);
         return;
     }
@@ -184,46 +178,17 @@ static void write_parts(struct weir_canon_out *o, const struct weir_canon_part *
     }
 }
 
-static bool says_something(const struct weir_canon_message *m)
-{
-    for (const struct weir_canon_part *p = m->parts; p; p = p->next) {
-        bool text = p->kind == WEIR_PART_TEXT || p->kind == WEIR_PART_REFUSAL;
-
-        if (text ? p->text.n > 0 : p->kind != WEIR_PART_REASONING || can_reason(p))
-            return true;
-    }
-    return false;
-}
-
-static const struct weir_canon_message *write_system(struct weir_canon_out *o)
-{
-    const struct weir_canon_message *m = o->call->messages;
-    bool open = false;
-
-    for (; m && m->role == WEIR_ROLE_SYSTEM; m = m->next) {
-        if (!says_something(m))
-            continue;
-        if (!open)
-            weir_jw_array(&o->w, "system");
-        open = true;
-        write_parts(o, m->parts);
-    }
-    if (open)
-        weir_jw_end_array(&o->w);
-    return m;
-}
-
 /* Roles must alternate there: neighbours of one role become one message. */
 static void write_messages(struct weir_canon_out *o)
 {
-    const struct weir_canon_message *m = write_system(o);
+    const struct weir_canon_message *m = weir_canon_out_system(o, write_parts);
     const char *open = NULL;
 
     weir_jw_array(&o->w, "messages");
     for (; m; m = m->next) {
         const char *role = m->role == WEIR_ROLE_ASSISTANT ? "assistant" : "user";
 
-        if (!says_something(m))
+        if (!weir_canon_out_says_something(o, m))
             continue;
         if (m->role == WEIR_ROLE_SYSTEM)
             weir_canon_out_loses(o, "messages.system", false); /* its rank; not its text */

@@ -5,32 +5,13 @@
  * "t." or "f." (gemini_write.c puts it back). */
 #include "dataplane/llm/gemini.h"
 
-static void end_texts(struct weir_canon_reader *r)
-{
-    weir_canon_end(r, r->reasoning);
-    weir_canon_end(r, r->text);
-    r->reasoning = r->text = 0;
-}
-
-static void add_text(struct weir_canon_reader *r, unsigned *open, enum weir_canon_kind kind,
-                     struct weir_str text)
-{
-    if (!text.n)
-        return;
-    if (!*open) {
-        end_texts(r);
-        *open = weir_canon_begin(r, kind, false, WEIR_STR_NULL, WEIR_STR_NULL);
-    }
-    weir_canon_delta(r, *open, text);
-}
-
 static void sign_alone(struct weir_canon_reader *r, struct weir_str mark, struct weir_str signature)
 {
     unsigned part;
 
     if (!signature.n)
         return;
-    end_texts(r);
+    weir_canon_end_texts(r);
     part = weir_canon_begin(r, WEIR_PART_REASONING, true, WEIR_STR_NULL, WEIR_STR_NULL);
     weir_canon_sign(r, part, mark);
     weir_canon_sign(r, part, signature);
@@ -40,7 +21,7 @@ static void sign_alone(struct weir_canon_reader *r, struct weir_str mark, struct
 static void add_thought(struct weir_canon_reader *r, struct weir_str text,
                         struct weir_str signature)
 {
-    add_text(r, &r->reasoning, WEIR_PART_REASONING, text);
+    weir_canon_add_text(r, &r->reasoning, WEIR_PART_REASONING, text);
     if (!signature.n)
         return;
     if (!r->reasoning) {
@@ -49,7 +30,7 @@ static void add_thought(struct weir_canon_reader *r, struct weir_str text,
     }
     weir_canon_sign(r, r->reasoning, WEIR_STR("r."));
     weir_canon_sign(r, r->reasoning, signature);
-    end_texts(r);
+    weir_canon_end_texts(r);
 }
 
 static void add_call(struct weir_canon_reader *r, struct weir_str raw, struct weir_str signature)
@@ -61,7 +42,7 @@ static void add_call(struct weir_canon_reader *r, struct weir_str raw, struct we
     if (!weir_canon_find(raw, want, 3))
         return;
     sign_alone(r, WEIR_STR("f."), signature);
-    end_texts(r);
+    weir_canon_end_texts(r);
     part = weir_canon_begin(r, WEIR_PART_TOOL_CALL, false, weir_canon_string(id),
                             weir_canon_string(name));
     if (args.n > 2)
@@ -86,7 +67,7 @@ static void read_part(struct weir_canon_reader *r, struct weir_str raw)
     } else if (weir_str_is(thought, "true")) {
         add_thought(r, text, signature);
     } else {
-        add_text(r, &r->text, WEIR_PART_TEXT, text);
+        weir_canon_add_text(r, &r->text, WEIR_PART_TEXT, text);
         sign_alone(r, WEIR_STR("t."), signature);
     }
 }

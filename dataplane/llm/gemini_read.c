@@ -364,11 +364,6 @@ bool weir_gemini_read_system(struct weir_canon_in *in)
     m = weir_canon_add_message(in, WEIR_ROLE_SYSTEM);
     if (!m || !read_parts(in, parts, m))
         return false;
-    if (last) {
-        last->next = NULL;
-        m->next = c->messages;
-        c->messages = m;
-        c->last_message = last;
-    }
+    weir_canon_move_first(c, last);
     return true;
 }

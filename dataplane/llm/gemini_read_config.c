@@ -142,21 +142,6 @@ static bool read_tool_config(struct weir_canon_in *in)
 
 /* ---- settings ---- */
 
-static bool read_temperature(struct weir_canon_in *in)
-{
-    return weir_canon_number(in, &in->call->temperature);
-}
-
-static bool read_top_p(struct weir_canon_in *in)
-{
-    return weir_canon_number(in, &in->call->top_p);
-}
-
-static bool read_top_k(struct weir_canon_in *in)
-{
-    return weir_canon_number(in, &in->call->top_k);
-}
-
 static bool read_mime(struct weir_canon_in *in)
 {
     struct weir_str mime = WEIR_STR_NULL;
@@ -242,11 +227,11 @@ static bool read_thinking(struct weir_canon_in *in)
 }
 
 const struct weir_canon_field weir_gemini_config[WEIR_GEMINI_CONFIG] = {
-    {"temperature", read_temperature, WEIR_FIELD_READ},
-    {"topP", read_top_p, WEIR_FIELD_READ},
-    {"top_p", read_top_p, WEIR_FIELD_READ},
-    {"topK", read_top_k, WEIR_FIELD_READ},
-    {"top_k", read_top_k, WEIR_FIELD_READ},
+    {"temperature", weir_canon_read_temperature, WEIR_FIELD_READ},
+    {"topP", weir_canon_read_top_p, WEIR_FIELD_READ},
+    {"top_p", weir_canon_read_top_p, WEIR_FIELD_READ},
+    {"topK", weir_canon_read_top_k, WEIR_FIELD_READ},
+    {"top_k", weir_canon_read_top_k, WEIR_FIELD_READ},
     {"stopSequences", weir_canon_stops, WEIR_FIELD_READ},
     {"stop_sequences", weir_canon_stops, WEIR_FIELD_READ},
     {"responseMimeType", read_mime, WEIR_FIELD_READ},

@@ -2,21 +2,6 @@
 
 #include <inttypes.h>
 
-static bool is_text(struct weir_str raw)
-{
-    return raw.n >= 2 && raw.p[0] == '"';
-}
-
-static struct weir_str inner(struct weir_str raw)
-{
-    return (struct weir_str){raw.p + 1, raw.n - 2};
-}
-
-static int64_t known(int64_t v)
-{
-    return v > 0 ? v : 0;
-}
-
 /* Thoughts stand beside the candidates' tokens on the wire, what the provider's own tools brought
  * in beside the prompt's; cached tokens are in the prompt's. All are cumulative. */
 void weir_gemini_usage(struct weir_llm_tap *t, struct weir_str raw)
@@ -48,9 +33,9 @@ void weir_gemini_usage(struct weir_llm_tap *t, struct weir_str raw)
         u->input = r->input + tools;
     u->reasoning = r->reasoning;
     if (r->output >= 0 || r->reasoning >= 0)
-        u->output = known(r->output) + known(r->reasoning);
+        u->output = weir_llm_known(r->output) + weir_llm_known(r->reasoning);
     else if (total >= 0 && u->input >= 0) /* a prompt that was blocked has no other figure */
-        u->output = known(total - u->input);
+        u->output = weir_llm_known(total - u->input);
 }
 
 /* A tool call's name and its arguments' JSON. */
@@ -64,8 +49,8 @@ static size_t call_bytes(struct weir_json *j)
         return 0;
     }
     while (weir_json_member(j, &key) && weir_json_skip(j, &raw)) {
-        if (weir_json_is(key, "name") && is_text(raw))
-            n += weir_json_text_bytes(inner(raw));
+        if (weir_json_is(key, "name") && weir_canon_string(raw).p)
+            n += weir_json_text_bytes(weir_canon_string(raw));
         else if (weir_json_is(key, "args") || weir_json_is(key, "partialArgs"))
             n += raw.n;
     }
@@ -87,8 +72,8 @@ static size_t part_bytes(struct weir_json *j)
             n += call_bytes(j);
         else if (!weir_json_skip(j, &raw))
             return n;
-        else if (weir_json_is(key, "text") && is_text(raw))
-            n += weir_json_text_bytes(inner(raw));
+        else if (weir_json_is(key, "text") && weir_canon_string(raw).p)
+            n += weir_json_text_bytes(weir_canon_string(raw));
         else if (weir_json_is(key, "executableCode") || weir_json_is(key, "inlineData"))
             n += raw.n;
     }
@@ -142,8 +127,8 @@ static size_t read_candidate(struct weir_llm_tap *t, struct weir_json *j)
             n += content_bytes(j);
         else if (!weir_json_skip(j, &raw))
             return n;
-        else if (weir_json_is(key, "finishReason") && is_text(raw))
-            reason = inner(raw);
+        else if (weir_json_is(key, "finishReason") && weir_canon_string(raw).p)
+            reason = weir_canon_string(raw);
         else if (weir_json_is(key, "index"))
             weir_llm_keep_tokens(&index, raw);
     }
@@ -176,8 +161,8 @@ static void read_feedback(struct weir_llm_tap *t, struct weir_str raw)
     if (!weir_json_enter(&j, WEIR_JSON_OBJECT))
         return;
     while (weir_json_member(&j, &key) && weir_json_skip(&j, &value))
-        if (weir_json_is(key, "blockReason") && value.n > 2 && is_text(value))
-            finish(t, 0, inner(value));
+        if (weir_json_is(key, "blockReason") && value.n > 2 && weir_canon_string(value).p)
+            finish(t, 0, weir_canon_string(value));
 }
 
 static void read_member(struct weir_llm_tap *t, struct weir_json *j, struct weir_str key)
@@ -194,10 +179,10 @@ static void read_member(struct weir_llm_tap *t, struct weir_json *j, struct weir
         read_feedback(t, raw);
     else if (weir_json_is(key, "error") && !weir_str_is(raw, "null"))
         weir_llm_keep_error(t, raw);
-    else if (weir_json_is(key, "modelVersion") && is_text(raw))
-        weir_llm_keep(&t->seen.model, t->model_bytes, WEIR_LLM_MODEL_BYTES, inner(raw));
-    else if (weir_json_is(key, "responseId") && is_text(raw))
-        weir_llm_keep(&t->id, t->id_bytes, WEIR_LLM_ID_BYTES, inner(raw));
+    else if (weir_json_is(key, "modelVersion") && weir_canon_string(raw).p)
+        weir_llm_keep(&t->seen.model, t->model_bytes, WEIR_LLM_MODEL_BYTES, weir_canon_string(raw));
+    else if (weir_json_is(key, "responseId") && weir_canon_string(raw).p)
+        weir_llm_keep(&t->id, t->id_bytes, WEIR_LLM_ID_BYTES, weir_canon_string(raw));
 }
 
 bool weir_gemini_event(struct weir_llm_tap *t, const struct weir_sse_event *e)
@@ -216,7 +201,8 @@ bool weir_gemini_event(struct weir_llm_tap *t, const struct weir_sse_event *e)
 
 void weir_gemini_add_usage(struct weir_buf *b, const struct weir_llm_usage *u)
 {
-    int64_t input = known(u->input), output = known(u->output), thoughts = known(u->reasoning);
+    int64_t input = weir_llm_known(u->input), output = weir_llm_known(u->output),
+            thoughts = weir_llm_known(u->reasoning);
 
     if (thoughts > output)
         thoughts = output;

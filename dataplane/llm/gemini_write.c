@@ -233,10 +233,10 @@ static void write_rest(struct weir_canon_out *o, const struct weir_canon_message
     }
 }
 
-static bool has_model_parts(const struct weir_canon_message *m)
+static bool has_model_parts(const struct weir_canon_out *o, const struct weir_canon_message *m)
 {
     for (const struct weir_canon_part *p = m->parts; p; p = p->next)
-        if (p->kind == WEIR_PART_REASONING ? p->signer == WEIR_DIALECT_GEMINI && p->signature.n > 0
+        if (p->kind == WEIR_PART_REASONING   ? weir_canon_out_can_reason(o, p)
             : p->kind == WEIR_PART_TOOL_CALL ? true
                                              : is_media(p) || p->text.n > 0)
             return true;
@@ -250,7 +250,7 @@ static void write_message(struct weir_canon_out *o, const struct weir_canon_mess
 
     if (m->role == WEIR_ROLE_ASSISTANT) {
         t->first = t->next = m->parts;
-        if (has_model_parts(m)) {
+        if (has_model_parts(o, m)) {
             begin(o, "model");
             write_model(o, m);
             end(o);

@@ -7,6 +7,12 @@
 #include "http/eventstream.h"
 #include "http/sse.h"
 
+/* Of a figure that may be absent (-1). */
+static inline int64_t weir_llm_known(int64_t v)
+{
+    return v > 0 ? v : 0;
+}
+
 /* ---- requests ---- */
 
 struct weir_llm_decoder {

@@ -27,22 +27,18 @@ static void end(struct weir_canon_writer *w, struct weir_jw *j)
     weir_buf_addz(w->out, "\n\n");
 }
 
-static int64_t known(int64_t v)
-{
-    return v > 0 ? v : 0;
-}
-
 /* Cache tokens stand beside the input here, not in it. */
 static void write_usage(struct weir_canon_writer *w, struct weir_jw *j)
 {
     const struct weir_llm_usage *u = w->usage;
-    int64_t write = known(u->cache_write) + known(u->cache_write_1h);
+    int64_t write = weir_llm_known(u->cache_write) + weir_llm_known(u->cache_write_1h);
 
     weir_jw_object(j, "usage");
-    weir_jw_i64(j, "input_tokens", known(known(u->input) - known(u->cache_read) - write));
+    weir_jw_i64(j, "input_tokens",
+                weir_llm_known(weir_llm_known(u->input) - weir_llm_known(u->cache_read) - write));
     weir_jw_i64(j, "cache_creation_input_tokens", write);
-    weir_jw_i64(j, "cache_read_input_tokens", known(u->cache_read));
-    weir_jw_i64(j, "output_tokens", known(u->output));
+    weir_jw_i64(j, "cache_read_input_tokens", weir_llm_known(u->cache_read));
+    weir_jw_i64(j, "output_tokens", weir_llm_known(u->output));
     if (u->reasoning >= 0) {
         weir_jw_object(j, "output_tokens_details");
         weir_jw_i64(j, "thinking_tokens", u->reasoning);

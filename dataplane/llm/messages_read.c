@@ -356,26 +356,6 @@ static bool read_output_config(struct weir_canon_in *in)
     return !format.p || weir_canon_pick(in, format, of, 2, "output_config.format.");
 }
 
-static bool read_temperature(struct weir_canon_in *in)
-{
-    return weir_canon_number(in, &in->call->temperature);
-}
-
-static bool read_top_p(struct weir_canon_in *in)
-{
-    return weir_canon_number(in, &in->call->top_p);
-}
-
-static bool read_top_k(struct weir_canon_in *in)
-{
-    return weir_canon_number(in, &in->call->top_k);
-}
-
-static bool read_tier(struct weir_canon_in *in)
-{
-    return weir_canon_text(in, &in->call->tier);
-}
-
 const struct weir_canon_field weir_messages_canon[WEIR_MESSAGES_CANON] = {
     {"messages", read_messages, WEIR_FIELD_READ},
     {"system", read_system, WEIR_FIELD_READ},
@@ -383,11 +363,11 @@ const struct weir_canon_field weir_messages_canon[WEIR_MESSAGES_CANON] = {
     {"tool_choice", read_choice, WEIR_FIELD_READ},
     {"thinking", read_thinking_config, WEIR_FIELD_READ},
     {"output_config", read_output_config, WEIR_FIELD_READ},
-    {"temperature", read_temperature, WEIR_FIELD_READ},
-    {"top_p", read_top_p, WEIR_FIELD_READ},
-    {"top_k", read_top_k, WEIR_FIELD_READ},
+    {"temperature", weir_canon_read_temperature, WEIR_FIELD_READ},
+    {"top_p", weir_canon_read_top_p, WEIR_FIELD_READ},
+    {"top_k", weir_canon_read_top_k, WEIR_FIELD_READ},
     {"stop_sequences", weir_canon_stops, WEIR_FIELD_READ},
-    {"service_tier", read_tier, WEIR_FIELD_READ},
+    {"service_tier", weir_canon_read_tier, WEIR_FIELD_READ},
     {"model", NULL, WEIR_FIELD_ELSEWHERE},
     {"stream", NULL, WEIR_FIELD_ELSEWHERE},
     {"max_tokens", NULL, WEIR_FIELD_ELSEWHERE},

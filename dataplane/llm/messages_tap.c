@@ -1,15 +1,5 @@
 #include "dataplane/llm/messages.h"
 
-static bool is_text(struct weir_str raw)
-{
-    return raw.n >= 2 && raw.p[0] == '"';
-}
-
-static struct weir_str inner(struct weir_str raw)
-{
-    return (struct weir_str){raw.p + 1, raw.n - 2};
-}
-
 /* The wire has cache tokens beside the input: the common sense has them in it. */
 static void to_common(struct weir_llm_tap *t)
 {
@@ -84,10 +74,11 @@ static void read_message(struct weir_llm_tap *t, struct weir_str raw)
     while (weir_json_member(&j, &key) && weir_json_skip(&j, &value)) {
         if (weir_json_is(key, "usage"))
             weir_messages_usage(t, value);
-        else if (weir_json_is(key, "model") && is_text(value))
-            weir_llm_keep(&t->seen.model, t->model_bytes, WEIR_LLM_MODEL_BYTES, inner(value));
-        else if (weir_json_is(key, "id") && is_text(value))
-            weir_llm_keep(&t->id, t->id_bytes, WEIR_LLM_ID_BYTES, inner(value));
+        else if (weir_json_is(key, "model") && weir_canon_string(value).p)
+            weir_llm_keep(&t->seen.model, t->model_bytes, WEIR_LLM_MODEL_BYTES,
+                          weir_canon_string(value));
+        else if (weir_json_is(key, "id") && weir_canon_string(value).p)
+            weir_llm_keep(&t->id, t->id_bytes, WEIR_LLM_ID_BYTES, weir_canon_string(value));
     }
 }
 
@@ -123,8 +114,9 @@ static void read_delta(struct weir_llm_tap *t, struct weir_str raw)
     if (!weir_json_enter(&j, WEIR_JSON_OBJECT))
         return;
     while (weir_json_member(&j, &key) && weir_json_skip(&j, &value))
-        if (weir_json_is(key, "stop_reason") && is_text(value))
-            weir_llm_keep(&t->seen.finish, t->finish_bytes, WEIR_LLM_WORD_BYTES, inner(value));
+        if (weir_json_is(key, "stop_reason") && weir_canon_string(value).p)
+            weir_llm_keep(&t->seen.finish, t->finish_bytes, WEIR_LLM_WORD_BYTES,
+                          weir_canon_string(value));
 }
 
 static void mark_block(struct weir_llm_tap *t, struct weir_str index, bool open)
@@ -156,7 +148,7 @@ static void read_members(struct weir_str data, struct members *m)
         return;
     while (weir_json_member(&j, &key) && weir_json_skip(&j, &raw)) {
         if (weir_json_is(key, "type"))
-            m->type = is_text(raw) ? inner(raw) : WEIR_STR_NULL;
+            m->type = weir_canon_string(raw);
         else if (weir_json_is(key, "index"))
             m->index = raw;
         else if (weir_json_is(key, "delta"))

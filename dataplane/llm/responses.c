@@ -6,11 +6,6 @@
 /* Events carry whole answers, and pictures. */
 enum { EVENT_BYTES = 16 << 20 };
 
-static int64_t known(int64_t v)
-{
-    return v > 0 ? v : 0;
-}
-
 void weir_responses_begin(struct weir_jw *j, const char *key,
                           const struct weir_responses_head *head)
 {
@@ -43,16 +38,17 @@ void weir_responses_end(struct weir_jw *j, const struct weir_llm_usage *u)
     weir_jw_end_array(j);
     if (u) {
         weir_jw_object(j, "usage");
-        weir_jw_i64(j, "input_tokens", known(u->input));
+        weir_jw_i64(j, "input_tokens", weir_llm_known(u->input));
         weir_jw_object(j, "input_tokens_details");
-        weir_jw_i64(j, "cached_tokens", known(u->cache_read));
-        weir_jw_i64(j, "cache_write_tokens", known(u->cache_write) + known(u->cache_write_1h));
+        weir_jw_i64(j, "cached_tokens", weir_llm_known(u->cache_read));
+        weir_jw_i64(j, "cache_write_tokens",
+                    weir_llm_known(u->cache_write) + weir_llm_known(u->cache_write_1h));
         weir_jw_end_object(j);
-        weir_jw_i64(j, "output_tokens", known(u->output));
+        weir_jw_i64(j, "output_tokens", weir_llm_known(u->output));
         weir_jw_object(j, "output_tokens_details");
-        weir_jw_i64(j, "reasoning_tokens", known(u->reasoning));
+        weir_jw_i64(j, "reasoning_tokens", weir_llm_known(u->reasoning));
         weir_jw_end_object(j);
-        weir_jw_i64(j, "total_tokens", known(u->input) + known(u->output));
+        weir_jw_i64(j, "total_tokens", weir_llm_known(u->input) + weir_llm_known(u->output));
         weir_jw_end_object(j);
     } else {
         weir_jw_null(j, "usage");

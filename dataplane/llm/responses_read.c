@@ -332,12 +332,7 @@ static bool read_instructions(struct weir_canon_in *in)
     m = weir_canon_add_message(in, WEIR_ROLE_SYSTEM);
     if (!m || !read_content(in, raw, m))
         return false;
-    if (last) {
-        last->next = NULL;
-        m->next = c->messages;
-        c->messages = m;
-        c->last_message = last;
-    }
+    weir_canon_move_first(c, last);
     return true;
 }
 
@@ -441,43 +436,18 @@ static bool read_truncation(struct weir_canon_in *in)
     return true;
 }
 
-static bool read_temperature(struct weir_canon_in *in)
-{
-    return weir_canon_number(in, &in->call->temperature);
-}
-
-static bool read_top_p(struct weir_canon_in *in)
-{
-    return weir_canon_number(in, &in->call->top_p);
-}
-
-static bool read_parallel(struct weir_canon_in *in)
-{
-    return weir_canon_flag(in, &in->call->parallel);
-}
-
-static bool read_tier(struct weir_canon_in *in)
-{
-    return weir_canon_text(in, &in->call->tier);
-}
-
-static bool read_cache_key(struct weir_canon_in *in)
-{
-    return weir_canon_text(in, &in->call->cache_key);
-}
-
 const struct weir_canon_field weir_responses_canon[WEIR_RESPONSES_CANON] = {
     {"input", read_input, WEIR_FIELD_READ},
     {"instructions", read_instructions, WEIR_FIELD_READ},
     {"tools", weir_responses_tools, WEIR_FIELD_READ},
     {"tool_choice", weir_responses_choice, WEIR_FIELD_READ},
-    {"parallel_tool_calls", read_parallel, WEIR_FIELD_READ},
+    {"parallel_tool_calls", weir_canon_read_parallel, WEIR_FIELD_READ},
     {"text", read_text_config, WEIR_FIELD_READ},
     {"reasoning", read_reasoning_config, WEIR_FIELD_READ},
-    {"temperature", read_temperature, WEIR_FIELD_READ},
-    {"top_p", read_top_p, WEIR_FIELD_READ},
-    {"service_tier", read_tier, WEIR_FIELD_READ},
-    {"prompt_cache_key", read_cache_key, WEIR_FIELD_READ},
+    {"temperature", weir_canon_read_temperature, WEIR_FIELD_READ},
+    {"top_p", weir_canon_read_top_p, WEIR_FIELD_READ},
+    {"service_tier", weir_canon_read_tier, WEIR_FIELD_READ},
+    {"prompt_cache_key", weir_canon_read_cache_key, WEIR_FIELD_READ},
     {"include", read_include, WEIR_FIELD_READ},
     {"truncation", read_truncation, WEIR_FIELD_READ},
     {"previous_response_id", refuse_stored, WEIR_FIELD_READ},

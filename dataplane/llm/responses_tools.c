@@ -183,22 +183,5 @@ static bool read_named_choice(struct weir_canon_in *in, struct weir_str raw)
 
 bool weir_responses_choice(struct weir_canon_in *in)
 {
-    struct weir_str raw, word;
-
-    if (!weir_canon_json(in, &raw))
-        return false;
-    if (!raw.p)
-        return true;
-    if (raw.p[0] == '{')
-        return read_named_choice(in, raw);
-    word = weir_canon_string(raw);
-    if (weir_json_is(word, "none"))
-        in->call->choice = WEIR_CHOICE_NONE;
-    else if (weir_json_is(word, "auto"))
-        in->call->choice = WEIR_CHOICE_AUTO;
-    else if (weir_json_is(word, "required"))
-        in->call->choice = WEIR_CHOICE_ANY;
-    else
-        return weir_canon_wrong(in, raw.p, "\"tool_choice\" is not one of those known");
-    return true;
+    return weir_canon_read_choice(in, read_named_choice);
 }

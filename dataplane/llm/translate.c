@@ -76,7 +76,7 @@ int weir_llm_translate(const struct weir_llm_call *call, struct weir_str body, e
                        struct weir_err *err)
 {
     struct weir_canon_call *c = weir_arena_alloc(a, sizeof *c);
-    struct weir_canon_out o = {.arena = a, .call = c, .given = call};
+    struct weir_canon_out o = {.arena = a, .to = to, .call = c, .given = call};
     int rc;
 
     *out = (struct weir_llm_translation){.to = to, .needs_limit = weir_llm_ops(to)->needs_limit};

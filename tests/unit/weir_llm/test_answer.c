@@ -6,31 +6,7 @@
 #include <cmocka.h>
 
 #include "dataplane/llm/llm.h"
-
-static struct weir_arena *arena;
-static struct weir_buf sent;
-
-static int setup(void **state)
-{
-    (void)state;
-    arena = weir_arena_create(NULL);
-    weir_buf_init(&sent, 1 << 20);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    weir_buf_fini(&sent);
-    weir_arena_destroy(arena);
-    return 0;
-}
-
-static void sink(void *arg, const char *p, size_t n)
-{
-    (void)arg;
-    assert_int_equal(weir_buf_add(&sent, p, n), WEIR_OK);
-}
+#include "tests/unit/weir_llm/answer_fixture.h"
 
 #define CHUNK(delta, rest)                                                                         \
     "data: {\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":7,\"model\":\"m-1\","   \

@@ -8,30 +8,11 @@
 
 #include "data/json_scan.h"
 #include "dataplane/llm/translate.h"
+#include "tests/unit/weir_llm/translate_fixture.h"
 
 #define CHAT WEIR_DIALECT_OPENAI_CHAT
 #define MESSAGES WEIR_DIALECT_ANTHROPIC_MESSAGES
 #define GEMINI WEIR_DIALECT_GEMINI
-
-static struct weir_arena *arena;
-static struct weir_llm_translation made;
-static struct weir_err err;
-
-static int setup(void **state)
-{
-    (void)state;
-    arena = weir_arena_create(NULL);
-    weir_buf_init(&made.rest, 1);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    weir_buf_fini(&made.rest);
-    weir_arena_destroy(arena);
-    return 0;
-}
 
 static int translate(enum weir_dialect from, enum weir_dialect to, const char *body)
 {

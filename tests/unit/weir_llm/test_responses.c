@@ -9,27 +9,10 @@
 
 #include "data/json_scan.h"
 #include "dataplane/llm/llm.h"
+#include "tests/unit/weir_llm/answer_fixture.h"
 
-static struct weir_arena *arena;
 static struct weir_llm_call call;
 static struct weir_err err;
-static struct weir_buf sent;
-
-static int setup(void **state)
-{
-    (void)state;
-    arena = weir_arena_create(NULL);
-    weir_buf_init(&sent, 1 << 24);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    weir_buf_fini(&sent);
-    weir_arena_destroy(arena);
-    return 0;
-}
 
 static int decode(const char *body)
 {
@@ -114,12 +97,6 @@ static void an_answer_in_the_background_is_refused(void **state)
 }
 
 /* ---- answers ---- */
-
-static void sink(void *arg, const char *p, size_t n)
-{
-    (void)arg;
-    assert_int_equal(weir_buf_add(&sent, p, n), WEIR_OK);
-}
 
 static struct weir_llm_tap *tap_of(bool stream)
 {

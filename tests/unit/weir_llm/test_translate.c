@@ -7,26 +7,7 @@
 
 #include "data/json_scan.h"
 #include "dataplane/llm/translate.h"
-
-static struct weir_arena *arena;
-static struct weir_llm_translation made;
-static struct weir_err err;
-
-static int setup(void **state)
-{
-    (void)state;
-    arena = weir_arena_create(NULL);
-    weir_buf_init(&made.rest, 1);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    weir_buf_fini(&made.rest);
-    weir_arena_destroy(arena);
-    return 0;
-}
+#include "tests/unit/weir_llm/translate_fixture.h"
 
 static int translate(enum weir_dialect from, const char *body, bool strict)
 {

@@ -6,32 +6,9 @@
 #include <cmocka.h>
 
 #include "dataplane/llm/llm.h"
+#include "tests/unit/weir_llm/answer_fixture.h"
 
-static struct weir_arena *arena;
-static struct weir_buf sent;
 static struct weir_llm_tap *tap;
-
-static int setup(void **state)
-{
-    (void)state;
-    arena = weir_arena_create(NULL);
-    weir_buf_init(&sent, 1 << 20);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    weir_buf_fini(&sent);
-    weir_arena_destroy(arena);
-    return 0;
-}
-
-static void sink(void *arg, const char *p, size_t n)
-{
-    (void)arg;
-    assert_int_equal(weir_buf_add(&sent, p, n), WEIR_OK);
-}
 
 static void begin(enum weir_dialect from, bool stream, uint16_t status)
 {
