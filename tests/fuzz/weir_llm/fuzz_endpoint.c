@@ -18,6 +18,8 @@ static void check(enum weir_http_method method, struct weir_str path, struct wei
         return;
     }
     WEIR_ASSERT(found.operation != WEIR_OP_UNKNOWN);
+    if (found.operation == WEIR_OP_MODELS) /* no provider is asked */
+        return;
     to = weir_llm_endpoint_path(&found, WEIR_STR(""), a);
     if (!to.p)
         return;
