@@ -20,13 +20,15 @@ int weir_percent_decode(struct weir_arena *a, struct weir_str s, bool form, stru
             int hi = i + 2 < s.n ? hex_digit(s.p[i + 1]) : -1;
             int lo = i + 2 < s.n ? hex_digit(s.p[i + 2]) : -1;
 
-            if (hi < 0 || lo < 0 || (hi == 0 && lo == 0))
+            if (hi < 0 || lo < 0)
                 return WEIR_EINVAL;
             ch = (char)(hi << 4 | lo);
             i += 2;
         } else if (ch == '+' && form) {
             ch = ' ';
         }
+        if (ch == 0)
+            return WEIR_EINVAL;
         p[n++] = ch;
     }
     p[n] = 0;
