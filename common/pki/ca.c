@@ -74,63 +74,85 @@ static int write_cert(mbedtls_x509write_cert *w, mbedtls_pk_context *issuer_key,
     return WEIR_OK;
 }
 
-static int make_ca(struct weir_ca *ca, char **out_crt, char **out_key)
+int weir_ca_make(char **out_certificate, char **out_key)
 {
     mbedtls_x509write_cert w;
-    int rc = weir__pki_new_key(&ca->key);
+    mbedtls_pk_context key;
+    char *crt = NULL;
+    int rc;
 
-    if (rc != WEIR_OK)
-        return rc;
+    mbedtls_pk_init(&key);
     mbedtls_x509write_crt_init(&w);
-    mbedtls_x509write_crt_set_subject_key(&w, &ca->key);
-    if (mbedtls_x509write_crt_set_basic_constraints(&w, 1, 0) != 0 ||
-        mbedtls_x509write_crt_set_key_usage(&w, MBEDTLS_X509_KU_KEY_CERT_SIGN |
-                                                    MBEDTLS_X509_KU_CRL_SIGN) != 0)
+    rc = weir__pki_new_key(&key);
+    mbedtls_x509write_crt_set_subject_key(&w, &key);
+    if (rc == WEIR_OK && (mbedtls_x509write_crt_set_basic_constraints(&w, 1, 0) != 0 ||
+                          mbedtls_x509write_crt_set_key_usage(
+                              &w, MBEDTLS_X509_KU_KEY_CERT_SIGN | MBEDTLS_X509_KU_CRL_SIGN) != 0))
         rc = WEIR_ETLS;
     if (rc == WEIR_OK)
-        rc = write_cert(&w, &ca->key, CA_NAME, CA_MS, out_crt);
+        rc = write_cert(&w, &key, CA_NAME, CA_MS, &crt);
     if (rc == WEIR_OK)
-        rc = weir__pki_key_pem(&ca->key, out_key);
+        rc = weir__pki_key_pem(&key, out_key);
+    if (rc == WEIR_OK)
+        *out_certificate = crt;
+    else
+        weir_pki_free(crt);
     mbedtls_x509write_crt_free(&w);
+    mbedtls_pk_free(&key);
     return rc;
 }
 
+int weir_ca_parse(const char *certificate, const char *key, struct weir_ca **out)
+{
+    struct weir_ca *ca = WEIR_NEW(struct weir_ca);
+
+    mbedtls_x509_crt_init(&ca->crt);
+    mbedtls_pk_init(&ca->key);
+    if (weir__pki_parse_cert(certificate, &ca->crt) != WEIR_OK ||
+        weir__pki_parse_key(key, &ca->key) != WEIR_OK ||
+        mbedtls_pk_check_pair(&ca->crt.pk, &ca->key, weir__pki_random, NULL) != 0) {
+        weir_ca_close(ca);
+        return WEIR_ECORRUPT;
+    }
+    ca->pem = weir_strdup(weir_str_of(certificate));
+    *out = ca;
+    return WEIR_OK;
+}
+
 /* The key is written first: a certificate without its key would be found and refused. */
-static int make_files(struct weir_ca *ca, const char *crt_path, const char *key_path)
+static int make_files(const char *crt_path, const char *key_path, struct weir_ca **out)
 {
     char *crt = NULL, *key = NULL;
-    int rc = make_ca(ca, &crt, &key);
+    int rc = weir_ca_make(&crt, &key);
 
     if (rc == WEIR_OK)
         rc = weir_file_replace(key_path, weir_str_of(key), 0600, true);
     if (rc == WEIR_OK)
         rc = weir_file_replace(crt_path, weir_str_of(crt), 0644, true);
-    if (rc == WEIR_OK && weir__pki_parse_cert(crt, &ca->crt) != WEIR_OK)
-        rc = WEIR_ETLS;
     if (rc == WEIR_OK)
-        ca->pem = crt;
-    else
-        weir_pki_free(crt);
+        rc = weir_ca_parse(crt, key, out);
+    weir_pki_free(crt);
     weir_pki_free(key);
     return rc;
 }
 
-static int load_files(struct weir_ca *ca, struct weir_buf *crt, struct weir_buf *key)
+static int load_files(struct weir_buf *crt, const char *key_path, struct weir_ca **out)
 {
-    if (weir_buf_add(crt, "", 1) != WEIR_OK || weir_buf_add(key, "", 1) != WEIR_OK)
-        return WEIR_ECORRUPT;
-    if (weir__pki_parse_cert(crt->p, &ca->crt) != WEIR_OK ||
-        weir__pki_parse_key(key->p, &ca->key) != WEIR_OK ||
-        mbedtls_pk_check_pair(&ca->crt.pk, &ca->key, weir__pki_random, NULL) != 0)
-        return WEIR_ECORRUPT;
-    ca->pem = weir_strdup(weir_str_of(crt->p));
-    return WEIR_OK;
+    struct weir_buf key;
+    int rc = WEIR_ECORRUPT;
+
+    weir_buf_init(&key, WEIR__PKI_PEM_BYTES);
+    if (weir_file_read(key_path, &key) == WEIR_OK && weir_buf_add(crt, "", 1) == WEIR_OK &&
+        weir_buf_add(&key, "", 1) == WEIR_OK)
+        rc = weir_ca_parse(crt->p, key.p, out);
+    weir_wipe(key.p, key.p ? key.n : 0);
+    weir_buf_fini(&key);
+    return rc;
 }
 
 int weir_ca_open(const char *folder, struct weir_ca **out)
 {
-    struct weir_ca *ca;
-    struct weir_buf crt, key;
+    struct weir_buf crt;
     char crt_path[4096], key_path[4096];
     int rc = weir_file_mkdirs(folder, 0700);
 
@@ -138,26 +160,14 @@ int weir_ca_open(const char *folder, struct weir_ca **out)
         return rc;
     snprintf(crt_path, sizeof crt_path, "%s/ca.crt", folder);
     snprintf(key_path, sizeof key_path, "%s/ca.key", folder);
-    ca = WEIR_NEW(struct weir_ca);
-    mbedtls_x509_crt_init(&ca->crt);
-    mbedtls_pk_init(&ca->key);
     weir_buf_init(&crt, WEIR__PKI_PEM_BYTES);
-    weir_buf_init(&key, WEIR__PKI_PEM_BYTES);
     rc = weir_file_read(crt_path, &crt);
-    if (rc == WEIR_ENOTFOUND) {
-        rc = make_files(ca, crt_path, key_path);
-    } else if (rc == WEIR_OK) {
-        rc = weir_file_read(key_path, &key) == WEIR_OK ? load_files(ca, &crt, &key) : WEIR_ECORRUPT;
-    }
-    weir_wipe(key.p, key.p ? key.n : 0);
-    weir_buf_fini(&key);
+    if (rc == WEIR_ENOTFOUND)
+        rc = make_files(crt_path, key_path, out);
+    else if (rc == WEIR_OK)
+        rc = load_files(&crt, key_path, out);
     weir_buf_fini(&crt);
-    if (rc != WEIR_OK) {
-        weir_ca_close(ca);
-        return rc;
-    }
-    *out = ca;
-    return WEIR_OK;
+    return rc;
 }
 
 void weir_ca_close(struct weir_ca *ca)

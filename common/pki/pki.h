@@ -19,6 +19,10 @@ struct weir_ca;
 /* Opens folder/ca.crt and folder/ca.key (0600), or makes them. WEIR_EIO; WEIR_ECORRUPT: they don't
  * parse or don't belong together. */
 WEIR_NODISCARD int weir_ca_open(const char *folder, struct weir_ca **out);
+/* A new authority's certificate and key, kept nowhere yet. */
+WEIR_NODISCARD int weir_ca_make(char **out_certificate, char **out_key);
+/* WEIR_ECORRUPT: they don't parse or don't belong together. Both texts are copied. */
+WEIR_NODISCARD int weir_ca_parse(const char *certificate, const char *key, struct weir_ca **out);
 void weir_ca_close(struct weir_ca *ca); /* NULL is fine */
 const char *weir_ca_pem(const struct weir_ca *ca);
 

@@ -21,6 +21,8 @@ static const char *const migrations[] = {
     " namespace TEXT NOT NULL, id TEXT NOT NULL, agent TEXT NOT NULL, sha256 TEXT NOT NULL UNIQUE,"
     " created_ms {int} NOT NULL, expires_ms {int} NOT NULL, revoked_ms {int} NOT NULL,"
     " PRIMARY KEY (namespace, id)) {keyed}",
+    "CREATE TABLE keys_changed (id {int} PRIMARY KEY, revision {int} NOT NULL) {strict};"
+    "INSERT INTO keys_changed VALUES (1, 1)",
 };
 
 int weir_keys_open(const char *path, struct weir_keys **out)
@@ -111,6 +113,37 @@ static int insert(struct weir_keys *k, const struct weir_key *key)
     return weir_store_changes(k->store) ? WEIR_OK : WEIR_EEXIST;
 }
 
+static int revoke(struct weir_keys *k, struct weir_str ns, struct weir_str id, int64_t now_ms)
+{
+    struct weir_stmt *st;
+    int rc = weir_store_stmt(k->store,
+                             "UPDATE keys SET revoked_ms = ?3"
+                             " WHERE namespace = ?1 AND id = ?2 AND revoked_ms = 0",
+                             &st);
+
+    if (rc != WEIR_OK)
+        return rc;
+    weir_stmt_bind_str(st, 1, ns);
+    weir_stmt_bind_str(st, 2, id);
+    weir_stmt_bind_i64(st, 3, now_ms);
+    rc = weir_stmt_run(st);
+    if (rc != WEIR_OK)
+        return rc;
+    return weir_store_changes(k->store) ? WEIR_OK : WEIR_ENOTFOUND;
+}
+
+/* In the change's own transaction, so that whoever sees the revision sees the change. */
+static int commit_change(struct weir_keys *k)
+{
+    struct weir_stmt *st;
+    int rc = weir_store_stmt(k->store,
+                             "UPDATE keys_changed SET revision = revision + 1 WHERE id = 1", &st);
+
+    if (rc == WEIR_OK)
+        rc = weir_stmt_run(st);
+    return rc == WEIR_OK ? weir_store_commit(k->store) : rc;
+}
+
 int weir_keys_create(struct weir_keys *k, struct weir_str ns, struct weir_str agent,
                      struct weir_str id, int64_t expires_ms, int64_t now_ms,
                      struct weir_arena *arena, struct weir_key *out,
@@ -135,7 +168,12 @@ int weir_keys_create(struct weir_keys *k, struct weir_str ns, struct weir_str ag
     weir_hex(digest, sizeof digest, key.sha256);
 
     pthread_mutex_lock(&k->lock);
-    rc = insert(k, &key);
+    rc = weir_store_begin(k->store);
+    if (rc == WEIR_OK)
+        rc = insert(k, &key);
+    if (rc == WEIR_OK)
+        rc = commit_change(k);
+    weir_store_rollback(k->store);
     pthread_mutex_unlock(&k->lock);
     if (rc == WEIR_OK) {
         *out = key;
@@ -147,22 +185,28 @@ int weir_keys_create(struct weir_keys *k, struct weir_str ns, struct weir_str ag
 
 int weir_keys_revoke(struct weir_keys *k, struct weir_str ns, struct weir_str id, int64_t now_ms)
 {
+    int rc;
+
+    pthread_mutex_lock(&k->lock);
+    rc = weir_store_begin(k->store);
+    if (rc == WEIR_OK)
+        rc = revoke(k, ns, id, now_ms);
+    if (rc == WEIR_OK)
+        rc = commit_change(k);
+    weir_store_rollback(k->store);
+    pthread_mutex_unlock(&k->lock);
+    return rc;
+}
+
+int weir_keys_revision(struct weir_keys *k, int64_t *out)
+{
     struct weir_stmt *st;
     int rc;
 
     pthread_mutex_lock(&k->lock);
-    rc = weir_store_stmt(k->store,
-                         "UPDATE keys SET revoked_ms = ?3"
-                         " WHERE namespace = ?1 AND id = ?2 AND revoked_ms = 0",
-                         &st);
-    if (rc == WEIR_OK) {
-        weir_stmt_bind_str(st, 1, ns);
-        weir_stmt_bind_str(st, 2, id);
-        weir_stmt_bind_i64(st, 3, now_ms);
-        rc = weir_stmt_run(st);
-    }
-    if (rc == WEIR_OK && !weir_store_changes(k->store))
-        rc = WEIR_ENOTFOUND;
+    rc = weir_store_stmt(k->store, "SELECT revision FROM keys_changed WHERE id = 1", &st);
+    if (rc == WEIR_OK)
+        rc = weir_stmt_run_i64(st, out);
     pthread_mutex_unlock(&k->lock);
     return rc;
 }

@@ -21,7 +21,8 @@ enum {
     WEIR_KEY_TEXT_MAX = 64, /* "weir_sk_" and the digits, with the NUL */
 };
 
-/* path: control.db in the state folder. Errors as weir_store_open. */
+/* path: control.db in the state folder, or a PostgreSQL's DSN (store.h). Errors as weir_store_open.
+ */
 WEIR_NODISCARD int weir_keys_open(const char *path, struct weir_keys **out);
 void weir_keys_close(struct weir_keys *k); /* NULL is fine */
 
@@ -34,6 +35,9 @@ WEIR_NODISCARD int weir_keys_create(struct weir_keys *k, struct weir_str ns, str
 /* WEIR_ENOTFOUND: no such key in force. */
 WEIR_NODISCARD int weir_keys_revoke(struct weir_keys *k, struct weir_str ns, struct weir_str id,
                                     int64_t now_ms);
+/* Grows with each key made or revoked, by whichever replica. Read it before the list: then no
+ * change is missed. */
+WEIR_NODISCARD int weir_keys_revision(struct weir_keys *k, int64_t *out);
 /* All keys, revoked and expired ones included, by namespace and id; at most 100000. */
 WEIR_NODISCARD int weir_keys_list(struct weir_keys *k, struct weir_arena *arena,
                                   struct weir_key **out, size_t *out_n);

@@ -19,6 +19,7 @@
 #include "controlplane/main/prices.h"
 #include "controlplane/stream/fleet.h"
 #include "net/address.h"
+#include "pki/pki.h"
 
 enum { API_CLOSE_MS = 1000, MAX_TOKEN_BYTES = 4096 };
 
@@ -88,30 +89,6 @@ static const char *not_ready(void *arg)
 
 /* ---- start ---- */
 
-static int open_stores(struct weir_control *c)
-{
-    const char *state = c->options->state;
-    int rc = weir_file_mkdirs(state, 0700);
-
-    if (rc) {
-        WEIR_LOG(WEIR_LOG_ERROR, "control", "--state %s can't be used: %s", state, strerror(errno));
-        return rc;
-    }
-    snprintf(c->ledger_path, sizeof c->ledger_path, "%s/ledger.db", state);
-    snprintf(c->telemetry_path, sizeof c->telemetry_path, "%s/telemetry.db", state);
-    snprintf(c->control_path, sizeof c->control_path, "%s/control.db", state);
-    rc = weir_ledger_create(&(struct weir_ledger_options){.path = c->ledger_path}, &c->ledger);
-    if (rc == WEIR_OK)
-        rc =
-            weir_ingest_start(&(struct weir_ingest_options){.path = c->telemetry_path}, &c->ingest);
-    if (rc == WEIR_OK)
-        rc = weir_keys_open(c->control_path, &c->keys);
-    if (rc)
-        WEIR_LOG(WEIR_LOG_ERROR, "control", "a database in %s can't be opened: %s", state,
-                 weir_rc_name(rc));
-    return rc;
-}
-
 static int read_join_token(const struct weir_control *c, struct weir_buf *out)
 {
     int rc;
@@ -132,6 +109,7 @@ static int read_join_token(const struct weir_control *c, struct weir_buf *out)
 static int open_streams(struct weir_control *c)
 {
     struct weir_stream_options o = {.state = c->options->state,
+                                    .store = c->dsn,
                                     .join_namespace = c->options->join_namespace,
                                     .server_names = &c->options->server_name,
                                     .server_name_count = c->options->server_name ? 1 : 0,
@@ -154,7 +132,9 @@ static int open_streams(struct weir_control *c)
     if (token.p)
         weir_wipe(token.p, token.n);
     weir_buf_fini(&token);
-    if (rc)
+    if (rc == WEIR_ESTATE || rc == WEIR_ECORRUPT || rc == WEIR_ECONNECT)
+        WEIR_LOG(WEIR_LOG_ERROR, "control", "the CA can't be used: %s", weir_rc_name(rc));
+    else if (rc)
         WEIR_LOG(WEIR_LOG_ERROR, "control",
                  "can't serve proxies on %s: %s; is another program there? --grpc changes it",
                  c->options->grpc, weir_rc_name(rc));
@@ -223,6 +203,8 @@ static void on_api_closed(void *arg)
     struct weir_control *c = arg;
 
     c->api = NULL;
+    weir_control_watch_close(c->watch);
+    c->watch = NULL;
     weir_policy_source_close(c->source, on_source_closed, c);
     uv_close((uv_handle_t *)&c->sigterm, NULL);
     uv_close((uv_handle_t *)&c->sigint, NULL);
@@ -261,6 +243,7 @@ static void close_stores(struct weir_control *c)
     weir_keys_close(c->keys);
     weir_policy_set_unref(c->set);
     weir_arena_destroy(c->key_arena);
+    weir_pki_free(c->dsn); /* wipes: it may hold a password */
 }
 
 static void open_signals(struct weir_control *c)
@@ -286,7 +269,7 @@ int weir_control_run(const struct weir_control_options *o)
     prctl(PR_SET_DUMPABLE, 0);
     if (uv_loop_init(&c->loop))
         return 1;
-    rc = open_stores(c);
+    rc = weir_control_open_stores(c);
     if (rc == WEIR_OK)
         rc = open_streams(c);
     if (rc == WEIR_OK)
@@ -297,6 +280,7 @@ int weir_control_run(const struct weir_control_options *o)
         return 1; /* told already; nothing has been served */
     open_signals(c);
     weir_control_reload_keys(c);
+    c->watch = weir_control_watch_start(c);
     WEIR_LOG(WEIR_LOG_INFO, "control", "proxies on %s, API and dashboard on http://%s", o->grpc,
              o->api);
     uv_run(&c->loop, UV_RUN_DEFAULT);

@@ -32,6 +32,9 @@ struct weir_control {
 
     struct weir_policy_set *set; /* in force; NULL: none yet */
     _Atomic size_t errors;       /* of the newest reading; /metrics is made in the pool */
+    char *dsn;                   /* of the store that replicas share; NULL: none */
+    struct weir_control_watch *watch;
+    int64_t keys_revision; /* that the list above has */
     bool stopping;
     int exit_status;
 
@@ -44,6 +47,14 @@ void weir_control_on_policy(void *control, struct weir_policy_set *set,
 void weir_control_publish(struct weir_control *c);
 /* Reads the issued keys in a pool thread, then publishes. */
 void weir_control_reload_keys(struct weir_control *c);
+
+/* watch.c: what other replicas change: their keys come here within a second. Loop. NULL is fine. */
+struct weir_control_watch *weir_control_watch_start(struct weir_control *c);
+void weir_control_watch_close(struct weir_control_watch *w);
+
+/* stores.c: the databases, in the state folder or on a server that replicas share. Blocks until the
+ * server can be reached. */
+WEIR_NODISCARD int weir_control_open_stores(struct weir_control *c);
 
 /* link.c: joins a proxy's streams to the ledger and the ingest. */
 struct weir_stream_hooks weir_control_hooks(struct weir_control *c);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/flags.h"
+#include "controlplane/store/store.h"
 
 #define TEXT(flag, value, member, help)                                                            \
     {                                                                                              \
@@ -17,6 +18,9 @@
 static const struct weir_flag rows[] = {
     TEXT("--state", "DIR", state, "folder of the ledger, the records, the CA and the tokens"),
     TEXT("--policy", "DIR", policy, "folder (or file) of manifests, re-read when it changes"),
+    TEXT("--store", "URI", store,
+         "a PostgreSQL for all databases, shared by replicas; without a password (WEIR_STORE)"),
+    TEXT("--store-file", "FILE", store_file, "a file with that URI, which may hold a password"),
     TEXT("--grpc", "ADDR", grpc, "for proxies, unix:PATH or HOST:PORT (127.0.0.1:7080)"),
     TEXT("--api", "ADDR", api, "HTTP API and dashboard (127.0.0.1:7081)"),
     TEXT("--prices", "FILE", prices, "a PriceList in place of the built-in one"),
@@ -46,6 +50,22 @@ int weir_control_options_parse(int argc, char **argv, struct weir_control_option
         snprintf(error, size, "--state DIR and --policy DIR are required");
         return WEIR_EINVAL;
     }
+    if (o.store && o.store_file) {
+        snprintf(error, size, "--store or --store-file, not both");
+        return WEIR_EINVAL;
+    }
+    if (o.store && weir_store_has_password(o.store)) {
+        snprintf(error, size,
+                 "--store: a password in the command line is for all to see: put the URI into a "
+                 "file (--store-file) or into WEIR_STORE, or the password into PGPASSWORD or "
+                 "PGPASSFILE");
+        return WEIR_EINVAL;
+    }
+    if (o.store && !weir_store_is_server(o.store)) {
+        snprintf(error, size,
+                 "--store: not a postgresql:// URI; files go into the folder of --state");
+        return WEIR_EINVAL;
+    }
     *out = o;
     return WEIR_OK;
 }
@@ -53,7 +73,8 @@ int weir_control_options_parse(int argc, char **argv, struct weir_control_option
 void weir_control_options_help(void)
 {
     printf("weir-control: the control plane of Weir\n\n"
-           "  weir-control --state DIR --policy DIR [--grpc unix:PATH|HOST:PORT] [--api HOST:PORT] "
+           "  weir-control --state DIR --policy DIR [--store URI] [--grpc unix:PATH|HOST:PORT] "
+           "[--api HOST:PORT] "
            "...\n\n");
     weir_flags_help(rows, sizeof rows / sizeof *rows);
 }

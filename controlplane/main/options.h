@@ -9,11 +9,13 @@
 #include "base/err.h"
 
 struct weir_control_options {
-    const char *state;  /* folder of the ledger, the records, the CA and the tokens */
-    const char *policy; /* folder or file of manifests */
-    const char *grpc;   /* unix:PATH or HOST:PORT */
-    const char *api;    /* HOST:PORT */
-    const char *prices; /* a manifest in place of the built-in price list */
+    const char *state;      /* folder of the ledger, the records, the CA and the tokens */
+    const char *policy;     /* folder or file of manifests */
+    const char *store;      /* a PostgreSQL's DSN; NULL: databases in the state folder */
+    const char *store_file; /* that holds the DSN */
+    const char *grpc;       /* unix:PATH or HOST:PORT */
+    const char *api;        /* HOST:PORT */
+    const char *prices;     /* a manifest in place of the built-in price list */
     const char *join_token_file, *join_namespace;
     const char *server_name; /* a further name for the server's certificate */
     const char *log_level;

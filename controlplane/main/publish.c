@@ -122,6 +122,7 @@ struct key_reading {
     struct weir_arena *arena;
     struct weir_key *keys;
     size_t count;
+    int64_t revision;
     int rc;
 };
 
@@ -129,7 +130,9 @@ static void read_keys(uv_work_t *work)
 {
     struct key_reading *k = work->data;
 
-    k->rc = weir_keys_list(k->control->keys, k->arena, &k->keys, &k->count);
+    k->rc = weir_keys_revision(k->control->keys, &k->revision);
+    if (k->rc == WEIR_OK)
+        k->rc = weir_keys_list(k->control->keys, k->arena, &k->keys, &k->count);
 }
 
 static void take_keys(struct weir_control *c, struct key_reading *k)
@@ -147,6 +150,7 @@ static void take_keys(struct weir_control *c, struct key_reading *k)
     }
     weir_arena_destroy(c->key_arena);
     c->key_arena = k->arena;
+    c->keys_revision = k->revision;
     c->keys_known = true;
     c->issued = list;
 }

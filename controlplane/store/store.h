@@ -42,6 +42,11 @@ WEIR_NODISCARD int weir_store_open(const char *dsn, unsigned flags, struct weir_
 void weir_store_close(struct weir_store *s); /* finalises its statements; NULL is fine */
 
 bool weir_store_is_server(const char *dsn); /* does it name a PostgreSQL? */
+/* Does the DSN hold a password, so that it belongs in no command line? */
+bool weir_store_has_password(const char *dsn);
+/* Waits until the PostgreSQL lets one in, however long it takes, with a log line for each attempt;
+ * at once for a file. WEIR_EINVAL: the DSN can't be read. */
+WEIR_NODISCARD int weir_store_await(const char *dsn);
 /* May other processes write to it at the same time? Then rows that a decision rests on must be
  * locked, and clocks of different machines meet: take the time from weir_store_now. */
 bool weir_store_is_shared(const struct weir_store *s);

@@ -46,6 +46,13 @@ static int issue(struct weir_stream *s, char **cert, char **key)
     return rc;
 }
 
+static int open_shared(struct weir_stream *s, const struct weir_stream_options *o)
+{
+    int rc = weir__shared_open(o->store, &s->shared);
+
+    return rc == WEIR_OK ? weir__shared_ca(s->shared, o->state, &s->ca) : rc;
+}
+
 int weir__stream_open_identity(struct weir_stream *s, const struct weir_stream_options *o)
 {
     struct weir__stream_server_id *id;
@@ -56,9 +63,11 @@ int weir__stream_open_identity(struct weir_stream *s, const struct weir_stream_o
     id = s->server_id = WEIR_NEW(struct weir__stream_server_id);
     id->valid_ms = o->server_certificate_ms ? o->server_certificate_ms : SERVER_CERTIFICATE_MS;
     keep_names(id, o);
-    rc = weir_ca_open(o->state, &s->ca);
+    rc = o->store ? open_shared(s, o) : weir_ca_open(o->state, &s->ca);
     if (rc == WEIR_OK)
         rc = weir__tokens_open(o->state, &s->tokens);
+    if (rc == WEIR_OK && s->shared)
+        weir__tokens_share(s->tokens, s->shared);
     if (rc == WEIR_OK && o->join_token && *o->join_token)
         weir__tokens_configure(s->tokens, weir_str_of(o->join_token),
                                o->join_namespace ? o->join_namespace : "default");
@@ -126,6 +135,7 @@ void weir__stream_close_identity(struct weir_stream *s)
     struct weir__stream_server_id *id = s->server_id;
 
     weir__tokens_close(s->tokens);
+    weir__shared_close(s->shared);
     weir_ca_close(s->ca);
     if (!id)
         return;

@@ -13,6 +13,7 @@
 #include "controlplane/stream/fleet.h"
 #include "controlplane/stream/stream.h"
 #include "controlplane/stream/throttle.h"
+#include "controlplane/stream/shared.h"
 #include "controlplane/stream/tokens.h"
 #include "grpc/rpc.h"
 #include "net/post.h"
@@ -119,6 +120,7 @@ struct weir_stream {
     pthread_mutex_t ca_lock; /* any thread: one signature at a time */
     struct weir_ca *ca;
     struct weir__tokens *tokens;
+    struct weir__shared *shared;              /* with other replicas; NULL: none */
     struct weir__stream_server_id *server_id; /* NULL: a Unix socket only */
     int64_t certificate_ms;
     struct weir__throttle throttle;

@@ -42,6 +42,7 @@ struct weir_stream_options {
     const char *unix_path;           /* NULL: none. Its folder is made, 0700 */
     const char *address;             /* "host:port", mutual TLS; NULL: none */
     const char *state;               /* folder for the CA and the tokens; needed with address */
+    const char *store;               /* of replicas: CA and tokens are there; NULL: in state */
     const char *const *server_names; /* names and addresses for the server's certificate */
     size_t server_name_count;        /* "localhost", 127.0.0.1, ::1 and "weir-control" always */
     const char *join_token;          /* a configured token, usable many times; NULL: none */
@@ -56,7 +57,8 @@ struct weir_stream_options {
     struct weir_stream_hooks hooks; /* members may be NULL: that stream is UNIMPLEMENTED */
 };
 
-/* Listens and starts the thread. WEIR_EINVAL, WEIR_EIO, WEIR_ECORRUPT (the CA's files). */
+/* Listens and starts the thread. WEIR_EINVAL, WEIR_EIO, WEIR_ECORRUPT (the CA's files),
+ * WEIR_ESTATE (another CA than the store's is in state). */
 WEIR_NODISCARD int weir_stream_start(const struct weir_stream_options *o, struct weir_stream **out);
 /* Says goodbye to every proxy over wave_ms (jittered; 0: at once), then ends the thread. Blocks.
  * Afterwards s only swallows what the ledger and the ingest still tell it: stop those, then free.

@@ -1,5 +1,5 @@
 /* tokens.c - see tokens.h. The file has one line for each token: digest, expiry, namespace. */
-#include "controlplane/stream/tokens.h"
+#include "controlplane/stream/shared.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -22,6 +22,7 @@ struct weir__tokens {
     char *path;
     struct token *list;
     size_t count;
+    struct weir__shared *shared; /* borrowed; NULL: none */
 };
 
 static struct token *append(struct weir__tokens *t)
@@ -120,6 +121,19 @@ void weir__tokens_close(struct weir__tokens *t)
     free(t);
 }
 
+void weir__tokens_share(struct weir__tokens *t, struct weir__shared *s)
+{
+    t->shared = s;
+}
+
+static void digest_hex(struct weir_str token, char out[2 * WEIR_SHA256_BYTES + 1])
+{
+    unsigned char digest[WEIR_SHA256_BYTES];
+
+    weir_sha256(token, digest);
+    weir_hex(digest, sizeof digest, out);
+}
+
 static void set(struct token *k, struct weir_str token, const char *ns, int64_t expires_ms)
 {
     weir_sha256(token, k->digest);
@@ -139,6 +153,12 @@ int weir__tokens_add(struct weir__tokens *t, struct weir_str token, const char *
 {
     int rc;
 
+    if (t->shared) {
+        char hex[2 * WEIR_SHA256_BYTES + 1];
+
+        digest_hex(token, hex);
+        return weir__shared_token_add(t->shared, weir_str_of(hex), ns, expires_ms);
+    }
     pthread_mutex_lock(&t->lock);
     if (t->count >= WEIR__TOKENS_MAX) {
         rc = WEIR_ELIMIT;
@@ -150,8 +170,8 @@ int weir__tokens_add(struct weir__tokens *t, struct weir_str token, const char *
     return rc;
 }
 
-int weir__tokens_use(struct weir__tokens *t, struct weir_str token,
-                     char out_ns[WEIR__TOKENS_NS_BYTES])
+static int use_own(struct weir__tokens *t, struct weir_str token,
+                   char out_ns[WEIR__TOKENS_NS_BYTES])
 {
     unsigned char digest[WEIR_SHA256_BYTES];
     struct token found = {0};
@@ -183,4 +203,16 @@ int weir__tokens_use(struct weir__tokens *t, struct weir_str token,
     }
     pthread_mutex_unlock(&t->lock);
     return rc;
+}
+
+int weir__tokens_use(struct weir__tokens *t, struct weir_str token,
+                     char out_ns[WEIR__TOKENS_NS_BYTES])
+{
+    char hex[2 * WEIR_SHA256_BYTES + 1];
+    int rc = use_own(t, token, out_ns);
+
+    if (rc != WEIR_EAUTH || !t->shared)
+        return rc;
+    digest_hex(token, hex);
+    return weir__shared_token_use(t->shared, weir_str_of(hex), out_ns);
 }

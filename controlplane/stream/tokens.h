@@ -8,11 +8,15 @@
 enum { WEIR__TOKENS_MAX = 10000, WEIR__TOKENS_NS_BYTES = 160 };
 
 struct weir__tokens;
+struct weir__shared;
 
 /* WEIR_ECORRUPT: a line that does not parse; WEIR_EIO. */
 WEIR_NODISCARD int weir__tokens_open(const char *folder, struct weir__tokens **out);
 void weir__tokens_close(struct weir__tokens *t); /* NULL is fine */
 
+/* From now on new ones are kept there, not in the file; those of the file stay good here. Before
+ * the first use. */
+void weir__tokens_share(struct weir__tokens *t, struct weir__shared *s);
 /* One that can be used many times and is not in the file. */
 void weir__tokens_configure(struct weir__tokens *t, struct weir_str token, const char *ns);
 /* WEIR_ELIMIT: WEIR__TOKENS_MAX are open. WEIR_EIO: the file. */

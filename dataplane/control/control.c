@@ -117,6 +117,37 @@ static void load_lkg(struct weir_control_client *c)
 
 static void on_reconnect(uv_timer_t *h);
 
+static bool is_unix(const char *target)
+{
+    return strncmp(target, "unix:", 5) == 0;
+}
+
+/* Any one of them is as good: a fleet spreads over its control planes. */
+static void split_targets(struct weir_control_client *c)
+{
+    struct weir_str rest = weir_str_of(c->o.target), one;
+
+    if (!c->o.target || is_unix(c->o.target))
+        return;
+    while (rest.n > 0 && c->target_count < WEIR__CONTROL_TARGETS) {
+        one = weir_str_trim(weir_str_cut(rest, ',', &rest));
+        if (one.n > 0)
+            c->targets[c->target_count++] = weir_strdup(one);
+    }
+    if (c->target_count == 0)
+        return;
+    c->target_at = weir_prng_below(&c->prng, c->target_count);
+    c->o.target = c->targets[c->target_at];
+}
+
+static void next_target(struct weir_control_client *c)
+{
+    if (c->target_count < 2)
+        return;
+    c->target_at = (c->target_at + 1) % c->target_count;
+    c->o.target = c->targets[c->target_at];
+}
+
 static void wait_and_connect(struct weir_control_client *c)
 {
     uint64_t ms;
@@ -140,6 +171,8 @@ static void on_identity(void *arg, int rc)
         c->come_back_ms = REFUSED_MS;
     else if (rc == WEIR_OK)
         c->come_back_ms = 0;
+    if (rc != WEIR_OK)
+        next_target(c);
     wait_and_connect(c);
 }
 
@@ -164,6 +197,7 @@ static void on_reconnect(uv_timer_t *h)
     if (rc != WEIR_OK) {
         WEIR_LOG(WEIR_LOG_ERROR, "control", "can't connect to %s: %s", c->o.target,
                  weir_rc_name(rc));
+        next_target(c);
         wait_and_connect(c);
         return;
     }
@@ -225,10 +259,12 @@ void weir__control_closed(struct weir_control_client *c)
     uv_timer_stop(&c->grace);
     weir_grpc_channel_destroy(c->channel);
     c->channel = NULL;
-    if (c->stopping)
+    if (c->stopping) {
         shut(c);
-    else
-        wait_and_connect(c);
+        return;
+    }
+    next_target(c);
+    wait_and_connect(c);
 }
 
 static void on_status(uv_timer_t *h)
@@ -247,6 +283,8 @@ static void free_client(struct weir_control_client *c)
     weir__policy_free(c->policy);
     weir__staging_free(c->staging);
     weir_buf_fini(&c->lkg);
+    for (size_t i = 0; i < c->target_count; i++)
+        free(c->targets[i]);
     for (size_t i = 0; i < c->owned_count; i++)
         weir_pki_free(c->owned[i]);
     free(c);
@@ -311,7 +349,7 @@ static bool can_work(const struct weir_control_options *o)
 {
     if (!o->state || !o->node || !o->cert_file != !o->key_file)
         return false;
-    return !o->target || strncmp(o->target, "unix:", 5) == 0 || o->ca_file;
+    return !o->target || is_unix(o->target) || o->ca_file;
 }
 
 static void init(struct weir_control_client *c, uv_loop_t *loop)
@@ -321,6 +359,7 @@ static void init(struct weir_control_client *c, uv_loop_t *loop)
     c->loop = loop;
     c->come_back_ms = 0; /* the first attempt is made at once */
     weir_prng_seed(&c->prng);
+    split_targets(c);
     weir_rand_bytes(id, sizeof id);
     weir_hex(id, sizeof id, c->incarnation);
     c->policy = weir__policy_empty();
@@ -351,7 +390,7 @@ int weir_control_start(uv_loop_t *loop, const struct weir_control_options *o,
     if (!c->o.target)
         return WEIR_OK;
     c->grpc = weir_grpc_create(loop);
-    if (strncmp(c->o.target, "unix:", 5) != 0 &&
+    if (!is_unix(c->o.target) &&
         weir__identity_create(loop, c->grpc, &c->o, &c->identity) != WEIR_OK) {
         weir_control_stop(c, 0, NULL, NULL);
         return WEIR_EINVAL;

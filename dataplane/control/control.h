@@ -60,11 +60,13 @@ struct weir_control_callbacks {
 };
 
 struct weir_control_options {
-    const char *target; /* "unix:/path" or "host:port" */
-    const char *state;  /* folder for the policy file and the certificate; 0700 */
-    const char *node;   /* the proxy's stable name */
-    const char *ns;     /* NULL: "default" */
-    const char *build;  /* version of the program */
+    /* "unix:/path", or "host:port" of each replica, separated by commas (8 at most): one of them is
+     * connected to, the next one when it can't be reached or goes. */
+    const char *target;
+    const char *state; /* folder for the policy file and the certificate; 0700 */
+    const char *node;  /* the proxy's stable name */
+    const char *ns;    /* NULL: "default" */
+    const char *build; /* version of the program */
     uint32_t workers;
     const char *ca_file;     /* trusts the control plane; needed with host:port */
     const char *server_name; /* NULL: "weir-control" */

@@ -35,11 +35,15 @@ struct weir__control_side {
     bool open;
 };
 
+enum { WEIR__CONTROL_TARGETS = 8 };
+
 struct weir_control_client {
     uv_loop_t *loop;
     struct weir_control_options o;
     char *owned[10]; /* copies of the options' strings */
     size_t owned_count;
+    char *targets[WEIR__CONTROL_TARGETS]; /* of several; o.target is the one in use */
+    size_t target_count, target_at;
     char incarnation[33];
     struct weir_prng prng;
     enum weir__control_state state;

@@ -22,7 +22,7 @@
 static const struct weir_flag rows[] = {
     TEXT("--state", "DIR", state, "folder for the journal, the spool and the last good policy"),
     TEXT("--control", "ADDR", control,
-         "control plane, unix:PATH or HOST:PORT (none: the last good policy only)"),
+         "unix:PATH or HOST:PORT,... of its replicas (none: the last good policy only)"),
     TEXT("--listen", "ADDR", listen, "data port (127.0.0.1:7070)"),
     TEXT("--admin", "ADDR", admin, "health and metrics, HOST:PORT or unix:PATH (127.0.0.1:7071)"),
     NUMBER("--workers", "N", workers, 1, 64, "event loops (1)"),
