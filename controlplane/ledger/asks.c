@@ -66,7 +66,9 @@ static enum outcome try_grant(struct weir__core *c, const struct weir__budget *b
                         ends_in(c, w), &w->w);
         return ANSWERED;
     }
-    if (a->debt > 0)
+    /* Lent before, on this lease or another: an answer, if need be with an empty lease, lets the
+     * holder settle it. */
+    if (a->debt > 0 && (a->debt_id == 0 || weir__debts_lent(c, a) < a->debt_id))
         rc = weir_window_grant(&w->w, &l.row, a->debt, true);
     x = size_of(c, b, a, w, &l);
     if (x > 0 && rc == WEIR_OK)
@@ -75,6 +77,8 @@ static enum outcome try_grant(struct weir__core *c, const struct weir__budget *b
         return LACKING;
     if (a->seq && a->seq <= INT64_MAX)
         l.asked = (int64_t)a->seq;
+    if (a->debt > 0 && a->debt_id > l.debts)
+        l.debts = a->debt_id;
     weir__lease_save(c, &l, a->node, a->incarnation);
     weir__window_save(c, w);
     weir__out_grant(c, a->incarnation, l.number, b->id, a->scope, a->seq, l.row.granted,
@@ -145,7 +149,8 @@ static void parked_push(struct weir__parked *p, const struct weir__ask *a)
                                    .need = a->need,
                                    .waiting = a->waiting,
                                    .want = a->want,
-                                   .debt = a->debt};
+                                   .debt = a->debt,
+                                   .debt_id = a->debt_id};
     *(p->last ? &p->last->next : &p->first) = e;
     p->last = e;
 }
@@ -266,7 +271,8 @@ static bool serve_first(struct weir__core *c, struct weir__parked *p, bool last_
                           .need = e->need,
                           .waiting = e->waiting,
                           .want = e->want,
-                          .debt = e->debt};
+                          .debt = e->debt,
+                          .debt_id = e->debt_id};
     struct weir__window w;
 
     if (!a.node)

@@ -57,6 +57,7 @@ struct weir__lease {
     int64_t window;
     struct weir_lease_row row;
     int64_t asked; /* the holder's last ask that was answered with it */
+    int64_t debts; /* the number of the newest debt that was lent on it */
 };
 
 /* An ask that waits until other holders have given back what they don't use. */
@@ -64,7 +65,7 @@ struct weir__parked_ask {
     struct weir__parked_ask *next;
     char *incarnation;
     uint64_t seq;
-    int64_t need, waiting, want, debt;
+    int64_t need, waiting, want, debt, debt_id;
 };
 
 struct weir__parked {
@@ -112,7 +113,7 @@ struct weir__core {
 struct weir__ask {
     const char *incarnation, *node, *budget, *scope;
     uint64_t seq;
-    int64_t need, waiting, want, debt;
+    int64_t need, waiting, want, debt, debt_id;
 };
 
 struct weir__asked {
@@ -132,6 +133,8 @@ bool weir__lease_open(struct weir__core *c, int64_t window, const char *node,
                       struct weir__lease *out); /* zeroed when there is none */
 void weir__lease_save(struct weir__core *c, struct weir__lease *l, const char *node,
                       const char *incarnation);
+/* The newest debt of a holder that was lent in any window of a counter; 0: none. */
+int64_t weir__debts_lent(struct weir__core *c, const struct weir__ask *a);
 /* 1 found, 0 not. node must match unless it is NULL. */
 int weir__lease_by_number(struct weir__core *c, int64_t number, const char *node,
                           struct weir__lease *out);

@@ -29,7 +29,10 @@ const char *const weir__ledger_schema[] = {
     "ALTER TABLE leases ADD COLUMN asked {int} NOT NULL DEFAULT 0;"
     "ALTER TABLE leases ADD COLUMN seen_ms {int} NOT NULL DEFAULT 0;"
     "ALTER TABLE leases ADD COLUMN recalled_ms {int} NOT NULL DEFAULT 0;"
-    "CREATE INDEX leases_recalled ON leases(recalled_ms) WHERE recalled_ms > 0;"};
+    "CREATE INDEX leases_recalled ON leases(recalled_ms) WHERE recalled_ms > 0;",
+    /* The newest of the holder's debts that was lent: one that is asked for again is not. */
+    "ALTER TABLE leases ADD COLUMN debts {int} NOT NULL DEFAULT 0;"
+    "CREATE INDEX leases_debts ON leases(incarnation) WHERE debts > 0;"};
 
 const int weir__ledger_schema_steps =
     (int)(sizeof weir__ledger_schema / sizeof weir__ledger_schema[0]);
@@ -181,16 +184,18 @@ static void read_lease(struct weir_stmt *st, struct weir__lease *out)
                                         .settled = weir_stmt_i64(st, 4),
                                         .held = weir_stmt_i64(st, 5),
                                         .closed = weir_stmt_i64(st, 6) != 0},
-                                .asked = weir_stmt_i64(st, 7)};
+                                .asked = weir_stmt_i64(st, 7),
+                                .debts = weir_stmt_i64(st, 8)};
 }
 
 bool weir__lease_open(struct weir__core *c, int64_t window, const char *node,
                       const char *incarnation, struct weir__lease *out)
 {
-    struct weir_stmt *st =
-        stmt(c, "SELECT number, \"window\", granted, returned, settled, held, closed,"
-                " asked FROM leases WHERE incarnation = ?2 AND \"window\" = ?1 AND closed = 0 AND "
-                "node = ?3");
+    struct weir_stmt *st = stmt(
+        c,
+        "SELECT number, \"window\", granted, returned, settled, held, closed,"
+        " asked, debts FROM leases WHERE incarnation = ?2 AND \"window\" = ?1 AND closed = 0 AND "
+        "node = ?3");
 
     *out = (struct weir__lease){.window = window};
     if (!st)
@@ -213,6 +218,7 @@ static void bind_lease(struct weir__core *c, struct weir_stmt *st, const struct 
     weir_stmt_bind_i64(st, 5, l->row.closed);
     weir_stmt_bind_i64(st, 6, c->now.wall_ms);
     weir_stmt_bind_i64(st, 7, l->asked);
+    weir_stmt_bind_i64(st, 8, l->debts);
 }
 
 static void insert_lease(struct weir__core *c, struct weir__lease *l, const char *node,
@@ -220,15 +226,15 @@ static void insert_lease(struct weir__core *c, struct weir__lease *l, const char
 {
     struct weir_stmt *st =
         stmt(c, "INSERT INTO leases(granted, returned, settled, held, closed, reported_ms, asked,"
-                " \"window\", node, incarnation, opened_ms, seen_ms)"
-                " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?6, ?6) RETURNING number");
+                " debts, \"window\", node, incarnation, opened_ms, seen_ms)"
+                " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?6, ?6) RETURNING number");
 
     if (!st)
         return;
     bind_lease(c, st, l);
-    weir_stmt_bind_i64(st, 8, l->window);
-    bind_z(st, 9, node);
-    bind_z(st, 10, incarnation);
+    weir_stmt_bind_i64(st, 9, l->window);
+    bind_z(st, 10, node);
+    bind_z(st, 11, incarnation);
     run_i64(c, st, &l->number);
 }
 
@@ -241,21 +247,42 @@ void weir__lease_save(struct weir__core *c, struct weir__lease *l, const char *n
         insert_lease(c, l, node, incarnation);
         return;
     }
-    st = stmt(c, "UPDATE leases SET granted = ?1, returned = ?2, settled = ?3, held = ?4,"
-                 " closed = ?5, reported_ms = ?6, seen_ms = ?6, asked = ?7 WHERE number = ?8");
+    st = stmt(
+        c,
+        "UPDATE leases SET granted = ?1, returned = ?2, settled = ?3, held = ?4,"
+        " closed = ?5, reported_ms = ?6, seen_ms = ?6, asked = ?7, debts = ?8 WHERE number = ?9");
     if (!st)
         return;
     bind_lease(c, st, l);
-    weir_stmt_bind_i64(st, 8, l->number);
+    weir_stmt_bind_i64(st, 9, l->number);
     run(c, st);
+}
+
+int64_t weir__debts_lent(struct weir__core *c, const struct weir__ask *a)
+{
+    struct weir_stmt *st = stmt(
+        c, "SELECT coalesce(max(l.debts), 0) FROM leases l JOIN windows w ON w.id = l.\"window\""
+           " WHERE l.incarnation = ?1 AND l.debts > 0 AND l.node = ?2 AND w.budget = ?3"
+           " AND w.scope = ?4");
+    int64_t n = 0;
+
+    if (!st)
+        return 0;
+    bind_z(st, 1, a->incarnation);
+    bind_z(st, 2, a->node);
+    bind_z(st, 3, a->budget);
+    bind_z(st, 4, a->scope);
+    run_i64(c, st, &n);
+    return n;
 }
 
 int weir__lease_by_number(struct weir__core *c, int64_t number, const char *node,
                           struct weir__lease *out)
 {
-    struct weir_stmt *st =
-        stmt(c, "SELECT number, \"window\", granted, returned, settled, held, closed,"
-                " asked FROM leases WHERE number = ?1 AND (CAST(?2 AS TEXT) IS NULL OR node = ?2)");
+    struct weir_stmt *st = stmt(
+        c,
+        "SELECT number, \"window\", granted, returned, settled, held, closed,"
+        " asked, debts FROM leases WHERE number = ?1 AND (CAST(?2 AS TEXT) IS NULL OR node = ?2)");
     bool found;
 
     if (!st)
@@ -271,7 +298,7 @@ int weir__lease_by_number(struct weir__core *c, int64_t number, const char *node
 
 #define OPEN_LEASES                                                                                \
     "SELECT l.number, l.window, l.granted, l.returned, l.settled, l.held, l.closed,"               \
-    " l.asked, l.incarnation,"                                                                     \
+    " l.asked, l.debts, l.incarnation,"                                                            \
     " l.node, w.budget, w.scope, w.unit, w.kind, w.end_ms, l.reported_ms, l.seen_ms FROM leases l" \
     " JOIN windows w ON w.id = l.window WHERE l.closed = 0"
 
@@ -294,15 +321,15 @@ static void each(struct weir__core *c, struct weir_stmt *st, weir__lease_fn fn, 
         }
         r = &refs.first[refs.n++];
         read_lease(st, &r->lease);
-        r->incarnation = weir_arena_strdup(c->arena, weir_stmt_str(st, 8));
-        r->node = weir_arena_strdup(c->arena, weir_stmt_str(st, 9));
-        r->budget = weir_arena_strdup(c->arena, weir_stmt_str(st, 10));
-        r->scope = weir_arena_strdup(c->arena, weir_stmt_str(st, 11));
-        r->unit = weir_stmt_i64(st, 12);
-        r->kind = weir_stmt_i64(st, 13);
-        r->end_ms = weir_stmt_i64(st, 14);
-        r->reported_ms = weir_stmt_i64(st, 15);
-        r->seen_ms = weir_stmt_i64(st, 16);
+        r->incarnation = weir_arena_strdup(c->arena, weir_stmt_str(st, 9));
+        r->node = weir_arena_strdup(c->arena, weir_stmt_str(st, 10));
+        r->budget = weir_arena_strdup(c->arena, weir_stmt_str(st, 11));
+        r->scope = weir_arena_strdup(c->arena, weir_stmt_str(st, 12));
+        r->unit = weir_stmt_i64(st, 13);
+        r->kind = weir_stmt_i64(st, 14);
+        r->end_ms = weir_stmt_i64(st, 15);
+        r->reported_ms = weir_stmt_i64(st, 16);
+        r->seen_ms = weir_stmt_i64(st, 17);
     }
     weir_stmt_reset(st);
     for (size_t i = 0; i < refs.n; i++)

@@ -67,8 +67,8 @@ static void change_unit(struct weir_holder *h, struct weir_counter *c, enum weir
     if (c->cur)
         weir__lease_retire(h, c->cur);
     c->unit = unit;
-    c->debt = c->spent = c->spend_rate = c->typical = 0;
-    c->ask_seq = 0;
+    c->debt = c->debt_asked = c->spent = c->spend_rate = c->typical = 0;
+    c->ask_seq = c->debt_id = 0;
     c->refused = false;
     c->remaining = -1;
 }

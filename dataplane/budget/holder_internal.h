@@ -49,6 +49,8 @@ struct weir_counter {
 
     struct weir_held_lease *cur; /* NULL or one that takes new holds */
     int64_t debt;                /* spent without a lease; goes onto the next one */
+    int64_t debt_asked;          /* of it, what an ask has named by debt_id: repeated unchanged */
+    uint64_t debt_id;            /* 0: none was named */
     int64_t uncovered;           /* held without a lease */
     int64_t open;                /* holds, leased or not */
 
@@ -75,7 +77,7 @@ struct weir_holder {
     struct weir_held_lease *leases; /* hash by id */
     struct weir_counter **buckets;
     size_t n_buckets, n_counters;
-    uint64_t seed, next_hold, next_seq;
+    uint64_t seed, next_hold, next_seq, next_debt;
     char ledger[WEIR_LEASE_ID_MAX]; /* whose numbers `floor` is about */
     uint64_t floor;                 /* no lease with a number up to this is taken up any more */
     bool connected;

@@ -154,7 +154,8 @@ static void apply(struct weir_holder *h, int64_t now_ms, struct weir_held_lease 
         lease->window_end_ms = g->windowendsinms < 0 ? INT64_MAX : now_ms + g->windowendsinms;
     if (c && c->cur == lease && c->debt > 0) {
         (void)weir_lease_settle(&lease->l, 0, c->debt);
-        c->debt = 0;
+        c->debt = c->debt_asked = 0;
+        c->debt_id = 0;
     }
     if (lease->l.granted != before) {
         lease->target = weir_lease_free(&lease->l);

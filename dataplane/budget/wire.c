@@ -39,6 +39,21 @@ static int64_t min64(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* An ask whose answer was lost may have been lent on: it is repeated with its number, and what was
+ * spent since comes after it. */
+static void add_debt(struct weir_holder *h, struct weir_counter *c, Weir__V1__LeaseAsk *ask)
+{
+    if (c->debt <= 0)
+        return;
+    if (c->debt_id == 0) {
+        c->debt_id = ++h->next_debt;
+        c->debt_asked = c->debt;
+    }
+    ask->has_debt = ask->has_debtid = true;
+    ask->debt = c->debt_asked;
+    ask->debtid = c->debt_id;
+}
+
 void weir__ask(struct weir_holder *h, int64_t now_ms, struct weir_counter *c, int64_t need)
 {
     Weir__V1__BudgetUp up = WEIR__V1__BUDGET_UP__INIT;
@@ -60,8 +75,7 @@ void weir__ask(struct weir_holder *h, int64_t now_ms, struct weir_counter *c, in
     ask.want = max64(ask.waiting, max64(c->spend_rate - max64(free_now, 0), c->typical));
     ask.want = min64(ask.want, WEIR_AMOUNT_MAX);
     ask.unit = (int32_t)c->unit;
-    ask.has_debt = c->debt > 0;
-    ask.debt = c->debt;
+    add_debt(h, c, &ask);
     up.asks = asks;
     up.n_asks = 1;
     h->count.asks++;

@@ -17,8 +17,8 @@ struct bench {
     struct weir_holder *h;
     int64_t now;
     int asks, hellos, finals, reports, heartbeats;
-    uint64_t seq;
-    int64_t need, returned, settled, held;
+    uint64_t seq, debt_id;
+    int64_t debt, need, returned, settled, held;
 };
 
 struct call {
@@ -40,6 +40,8 @@ static void on_up(void *arg, const Weir__V1__BudgetUp *up)
         b->asks++;
         b->seq = up->asks[i]->seq;
         b->need = up->asks[i]->need;
+        b->debt = up->asks[i]->debt;
+        b->debt_id = up->asks[i]->debtid;
     }
     for (size_t i = 0; i < up->n_reports; i++) {
         b->reports++;
@@ -352,6 +354,37 @@ static void spending_past_the_hold_counts_and_is_a_breach(void **state)
     assert_int_equal(b->need, 60); /* the debt first */
 }
 
+/* Spent while the ledger was away; the answer to its ask is lost with the stream. */
+static void a_debt_is_asked_for_again_by_its_number_and_unchanged(void **state)
+{
+    struct weir_budget_conf allows = TEAM_CONF;
+    struct weir_admit_part part = {.budget = &allows, .scope = WEIR_STR(""), .amount = 100};
+    struct bench *b = *state;
+    struct call c = {0};
+
+    allows.on_partition = WEIR_PARTITION_ALLOW;
+    weir_holder_on_disconnected(b->h, b->now);
+    assert_int_equal(weir_holder_admit(b->h, b->now, &part, 1, on_answer, &c, &c.adm, &c.failure),
+                     WEIR_OK);
+    settle(b, &c, 60);
+    weir_holder_on_connected(b->h, b->now);
+    pass(b, 200);
+    assert_int_equal(b->debt, 60);
+    assert_int_equal(b->debt_id, 1);
+    weir_holder_on_disconnected(b->h, b->now);
+    assert_int_equal(weir_holder_admit(b->h, b->now, &part, 1, on_answer, &c, &c.adm, &c.failure),
+                     WEIR_OK);
+    settle(b, &c, 20);
+    b->debt = 0;
+    weir_holder_on_connected(b->h, b->now);
+    pass(b, 200);
+    assert_int_equal(b->debt, 60);
+    assert_int_equal(b->debt_id, 1);
+    grant(b, "led-1", 60, -1);
+    pass(b, 200);
+    assert_int_equal(b->settled, 80); /* all of it counts, on the one lease */
+}
+
 static void b_06_the_age_of_decisions_is_bounded_and_exported(void **state)
 {
     struct bench *b = *state;
@@ -527,6 +560,7 @@ int main(void)
         CASE(a_recall_gives_back_only_what_is_idle),
         CASE(what_a_recall_took_is_not_asked_back_at_once),
         CASE(spending_past_the_hold_counts_and_is_a_breach),
+        CASE(a_debt_is_asked_for_again_by_its_number_and_unchanged),
         CASE(b_06_the_age_of_decisions_is_bounded_and_exported),
         CASE(a_drained_holder_has_nothing_left),
         CASE(senseless_messages_are_ignored),

@@ -107,6 +107,26 @@ static int end(void **state)
     return engine_end(&at);
 }
 
+static void ask_with_debt(struct weir_ledger_session *s, int64_t need, int64_t debt,
+                          uint64_t debt_id)
+{
+    Weir__V1__BudgetUp up = WEIR__V1__BUDGET_UP__INIT;
+    Weir__V1__LeaseAsk a = WEIR__V1__LEASE_ASK__INIT, *list[] = {&a};
+
+    up.incarnation = (char *)"worker-1";
+    up.asks = list;
+    up.n_asks = 1;
+    a.budget = (char *)"default/team";
+    a.scope = (char *)"agent-a";
+    a.has_seq = a.has_need = a.has_want = a.has_unit = a.has_debt = a.has_debtid = true;
+    a.seq = ++seq;
+    a.need = a.want = need;
+    a.unit = WEIR_UNIT_TOKENS;
+    a.debt = debt;
+    a.debtid = debt_id;
+    assert_int_equal(weir_ledger_receive(s, &up), WEIR_OK);
+}
+
 static void ask(struct weir_ledger_session *s, const char *budget, int unit, int64_t need)
 {
     Weir__V1__BudgetUp up = WEIR__V1__BUDGET_UP__INIT;
@@ -333,6 +353,46 @@ static void an_ask_that_is_repeated_is_answered_again_and_lent_once(void **state
     weir_ledger_detach(s);
 }
 
+/* The answer to the first was lost with its stream: the holder asks anew, and can't know. */
+static void a_debt_that_is_sent_again_under_a_new_number_is_lent_once(void **state)
+{
+    struct weir_ledger_session *s = weir_ledger_attach(ledger, "node-1", on_down, &peer);
+
+    (void)state;
+    ask_with_debt(s, 0, 600, 1);
+    wait_for(&peer.grants, 1);
+    assert_int_equal(peer.granted, 600);
+    ask_with_debt(s, 0, 600, 1);
+    wait_for(&peer.grants, 2);
+    assert_int_equal(peer.granted, 600);
+    ask_with_debt(s, 0, 500, 2); /* another debt is lent beyond the limit, too: it is spent */
+    wait_for(&peer.grants, 3);
+    assert_int_equal(peer.granted, 1100);
+    ask_with_debt(s, 0, 600, 1); /* late */
+    wait_for(&peer.grants, 4);
+    assert_int_equal(peer.granted, 1100);
+    weir_ledger_detach(s);
+}
+
+/* The lease that it was lent on is closed: an empty one lets the holder settle what it owes. */
+static void a_debt_whose_lease_is_closed_is_not_lent_on_another(void **state)
+{
+    struct weir_ledger_session *s = weir_ledger_attach(ledger, "node-1", on_down, &peer);
+
+    (void)state;
+    ask_with_debt(s, 0, 1000, 1);
+    wait_for(&peer.grants, 1);
+    report(s, 1000, 0, true);
+    wait_for(&peer.closed, 1);
+    ask_with_debt(s, 0, 1000, 1);
+    wait_for(&peer.grants, 2);
+    assert_int_equal(peer.granted, 0);
+    ask(s, "default/team", WEIR_UNIT_TOKENS, 1);
+    wait_for(&peer.refusals, 1);
+    assert_int_equal(peer.remaining, 0);
+    weir_ledger_detach(s);
+}
+
 #define ON(engine, test)                                                                           \
     {                                                                                              \
 #test " (" #engine ")", test, engine, end, NULL                                            \
@@ -350,6 +410,8 @@ int main(void)
         BOTH(a_restarted_ledger_remembers),
         BOTH(a_budget_that_left_the_policy_lends_on_over_a_restart),
         BOTH(an_ask_that_is_repeated_is_answered_again_and_lent_once),
+        BOTH(a_debt_that_is_sent_again_under_a_new_number_is_lent_once),
+        BOTH(a_debt_whose_lease_is_closed_is_not_lent_on_another),
     };
 
     return cmocka_run_group_tests(tests, NULL, engines_stop);
