@@ -1,0 +1,117 @@
+// Several control planes on one PostgreSQL: any of them may go, and so may the database; the money stays exact.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { Mock, Proc, agent, budget, chat, clients, freePort, prices, provider, route, settled, spend, testTls, until } from "./lib/setup.mjs";
+import { Replicas } from "./lib/replicas.mjs";
+
+async function fleet(t, { budgets = "", plan, ...options } = {}) {
+  const files = testTls();
+  const mock = await new Mock({ tls: files.options, plan }).start();
+  t.after(() => mock.stop());
+  const policy = prices + agent("tester") + provider("oa", "openai", mock.url, { caFile: files.caFile }) + route("all", [["oa"]], "  retry: {attempts: 1}") + budgets;
+  return { mock, replicas: await Replicas.start(t, { policy, ...options }) };
+}
+
+const status = (url, key) => clients(url, key).openai.chat.completions.create(chat()).then(() => 200, (e) => e.status ?? 0);
+
+// Callers that go on until told to stop. What they were told is counted by status; 0: no answer.
+function load(replicas, { callers = 3 } = {}) {
+  const counts = {};
+  let going = true;
+  const one = async (p) => {
+    while (going) {
+      const s = await status(p.url);
+      counts[s] = (counts[s] ?? 0) + 1;
+      if (s !== 200) await new Promise((r) => setTimeout(r, 20));
+    }
+  };
+  const all = Promise.all(replicas.proxies.flatMap((p) => Array.from({ length: callers }, () => one(p))));
+  return { counts, stop: () => ((going = false), all) };
+}
+
+// After the proxies' graceful end nothing is lent, and the three accounts of what was spent are one.
+async function assertExact(replicas, mock, name, limit) {
+  await replicas.stopProxies();
+  const control = replicas.controls.find((c) => !c.proc.gone).weir;
+  const { counters } = await settled(control, name, mock.bill);
+  for (const c of counters) assert.equal(BigInt(c.committed), 0n, JSON.stringify(c));
+  assert.ok(mock.bill <= limit, `${mock.bill} of ${limit}`);
+  await until(async () => {
+    const total = await spend(control);
+    assert.equal(BigInt(total.costNano), mock.bill);
+    return (total.calls >= mock.calls.length);
+  }, "the records to agree with the bill");
+}
+
+test("B-23: a replica killed and the database restarted under load: ledger, records and bill agree, nothing is overspent, a budget can be used up", async (t) => {
+  const limit = 12_000_000n;
+  const { mock, replicas } = await fleet(t, { budgets: budget("money", "{usd: 0.012}"), plan: () => ({ tokens: 40, delayMs: 5 }) });
+  const running = load(replicas);
+  await until(() => mock.calls.length >= 60, "60 calls");
+  await replicas.controls[0].proc.stop("SIGKILL");
+  await until(() => mock.calls.length >= 140, "calls past the replica's end", 60_000);
+  await replicas.pg.stop();
+  await replicas.pg.start();
+  const before = mock.calls.length;
+  await until(() => mock.calls.length >= before + 80, "calls past the database's restart", 60_000);
+  await replicas.startControl(0);
+  await until(() => running.counts[402] > 20, "the budget to be used up", 90_000);
+  await running.stop();
+  t.diagnostic(JSON.stringify(running.counts));
+  assert.ok(mock.bill * 100n >= limit * 90n, `only ${mock.bill} of ${limit} was of use`);
+  await assertExact(replicas, mock, "money", limit);
+});
+
+test("a key that one replica makes or revokes is taken or refused at the proxies of the others", async (t) => {
+  const { replicas } = await fleet(t, { controls: 2, proxies: 0 });
+  const [a, b] = replicas.controls;
+  const far = await replicas.startProxy(0, { order: [1] });
+  const made = await a.weir.api("/keys", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ agent: "tester" }) });
+  await until(async () => (await status(far.url, made.key)) === 200, "the key to be taken");
+  await a.weir.api(`/keys/default/${made.id}`, { method: "DELETE" });
+  await until(async () => (await status(far.url, made.key)) === 401, "the key to be refused");
+  assert.equal((await b.weir.api("/keys")).items.find((k) => k.id === made.id)?.state, "revoked");
+});
+
+test("all replicas have one CA; a join token of one works once, at any of them; a proxy goes on with the next replica", async (t) => {
+  const { replicas } = await fleet(t, { controls: 2, proxies: 0 });
+  const [a, b] = replicas.controls;
+  assert.equal(fs.readFileSync(path.join(a.state, "ca.crt"), "utf8"), fs.readFileSync(path.join(b.state, "ca.crt"), "utf8"));
+  for (const c of [a, b]) assert.ok(!fs.existsSync(path.join(c.state, "ca.key")), "the key is in the database only");
+  const token = await replicas.joinToken(a);
+  const p = await replicas.startProxy(0, { order: [1, 0], token });
+  assert.equal(await status(p.url), 200);
+  const late = await replicas.startProxy(1, { order: [0], token, wait: false });
+  await until(() => /join token is unknown, used or too old/.test(late.proc.output), "the used token to be refused");
+  const on = async (c) => (await c.weir.api("/fleet")).proxies.find((x) => x.node === "proxy0" && x.connected);
+  const first = await until(async () => ((await on(a)) && a) || ((await on(b)) && b), "the proxy to show at a replica");
+  await first.proc.stop("SIGKILL");
+  const other = first === a ? b : a;
+  await until(() => on(other), "the proxy to come to the other replica");
+  assert.equal(await status(p.url), 200);
+});
+
+test("--store: waits for a database that isn't there yet and says so; a password in the command line or nonsense is refused", async (t) => {
+  const { replicas } = await fleet(t, { controls: 1, proxies: 0 });
+  await replicas.controls[0].proc.stop();
+  await replicas.pg.stop();
+  const c = await replicas.startControl(0, { wait: false });
+  await until(() => /waiting for PostgreSQL: trying again in \d+ ms/.test(c.proc.output), "the wait to be told");
+  await replicas.pg.start();
+  await replicas.ready(c);
+  const refused = async (flags, env, says) => {
+    const p = new Proc("weir-control", ["--state", path.join(replicas.dir, "none"), "--policy", c.policyDir, "--grpc", `127.0.0.1:${await freePort()}`, ...flags], env);
+    await p.exited;
+    assert.notEqual(p.code, 0);
+    assert.match(p.output, says);
+    assert.ok(!p.output.includes("canary"), p.output);
+  };
+  await refused(["--store", "postgresql://weir:canary@127.0.0.1/weir"], {}, /a password in the command line/);
+  await refused(["--store", "ledger.db"], {}, /not a postgresql:\/\/ URI/);
+  await refused([], { WEIR_STORE: "postgresql://u:canary@h:notaport:x/?what=canary" }, /not a PostgreSQL URI/);
+  const file = path.join(replicas.dir, "dsn");
+  fs.writeFileSync(file, "canary");
+  await refused(["--store-file", file], {}, /does not hold a postgresql:\/\/ URI/);
+});
