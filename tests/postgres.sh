@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A PostgreSQL of one's own in a new or an earlier folder: postgres.sh FOLDER
+# A PostgreSQL of one's own in a new or an earlier folder: postgres.sh FOLDER [-c SETTING=VALUE]...
 # Listens on a Unix socket in that folder only; ends with the process that started it. Reach it by
 #   postgres:///postgres?host=FOLDER&user=weir
 set -euo pipefail
@@ -24,4 +24,4 @@ cd "$dir"
   { cat "$dir/initdb.log" >&2; exit 70; }
 # SIGQUIT: at once, as if the power had gone.
 exec setpriv "${as[@]}" --pdeathsig QUIT "$bin/postgres" -D "$dir/data" -k "$dir" -c listen_addresses= \
-  -c fsync=off -c log_min_messages=fatal
+  -c fsync=off -c log_min_messages=fatal "${@:2}"
