@@ -25,6 +25,11 @@ static const char *const migrations[] = {
     "INSERT INTO keys_changed VALUES (1, 1)",
 };
 
+int weir_keys_migrate(struct weir_store *s)
+{
+    return weir_store_migrate(s, "keys", migrations, sizeof migrations / sizeof *migrations);
+}
+
 int weir_keys_open(const char *path, struct weir_keys **out)
 {
     struct weir_store *store = NULL;
@@ -32,7 +37,7 @@ int weir_keys_open(const char *path, struct weir_keys **out)
     int rc = weir_store_open(path, WEIR_STORE_FULL_SYNC, &store);
 
     if (rc == WEIR_OK)
-        rc = weir_store_migrate(store, "keys", migrations, sizeof migrations / sizeof *migrations);
+        rc = weir_keys_migrate(store);
     if (rc != WEIR_OK) {
         weir_store_close(store);
         return rc;

@@ -21,6 +21,10 @@ enum {
     WEIR_KEY_TEXT_MAX = 64, /* "weir_sk_" and the digits, with the NUL */
 };
 
+/* Brings the schema up to date; as weir_store_migrate. For `weir migrate`. */
+struct weir_store;
+WEIR_NODISCARD int weir_keys_migrate(struct weir_store *s);
+
 /* path: control.db in the state folder, or a PostgreSQL's DSN (store.h). Errors as weir_store_open.
  */
 WEIR_NODISCARD int weir_keys_open(const char *path, struct weir_keys **out);

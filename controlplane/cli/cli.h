@@ -44,6 +44,8 @@ enum weir_cli_flag_id {
     WEIR_FLAG_PRICES,
     WEIR_FLAG_LOG_LEVEL,
     WEIR_FLAG_READY_FILE,
+    WEIR_FLAG_STORE,
+    WEIR_FLAG_STORE_FILE,
     WEIR_FLAG_COUNT,
 };
 
@@ -129,6 +131,8 @@ int weir__cli_budgets_release(struct weir_cli *cli);
 int weir__cli_fleet(struct weir_cli *cli);
 int weir__cli_join_token(struct weir_cli *cli);
 int weir__cli_login(struct weir_cli *cli);
+int weir__cli_check(struct weir_cli *cli);
+int weir__cli_migrate(struct weir_cli *cli);
 int weir__cli_version(struct weir_cli *cli);
 
 #endif

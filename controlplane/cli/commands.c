@@ -30,6 +30,8 @@ const struct weir_cli_flag weir__cli_flags[WEIR_FLAG_COUNT] = {
     [WEIR_FLAG_PRICES]     = {"--prices", 0, "FILE", "a price list in place of the built-in one"},
     [WEIR_FLAG_LOG_LEVEL]  = {"--log-level", 0, "LEVEL", "debug, info, warn or error (info)"},
     [WEIR_FLAG_READY_FILE] = {"--ready-file", 0, "FILE", "written once calls are served: gateway=URL and model=NAME, a line each"},
+    [WEIR_FLAG_STORE]      = {"--store", 0, "URI", "a PostgreSQL, without a password (WEIR_STORE)"},
+    [WEIR_FLAG_STORE_FILE] = {"--store-file", 0, "FILE", "a file with that URI, which may hold a password"},
 };
 
 const struct weir_cli_command weir__cli_commands[] = {
@@ -98,6 +100,12 @@ const struct weir_cli_command weir__cli_commands[] = {
     {"login", "", 0, 0, 0, weir__cli_login,
      "Print a link to the dashboard that signs in once, within five minutes.",
      "weir login\n"},
+    {"check", "", 0, 0, BIT(STORE) | BIT(STORE_FILE), weir__cli_check,
+     "Look for contradictions in a ledger: sums of grants, spends and open leases. Exit code 1 when there is one.",
+     "weir check --state /var/lib/weir\nweir check --store postgresql://weir@db/weir\n"},
+    {"migrate", "", 0, 0, BIT(STORE) | BIT(STORE_FILE) | BIT(DRY_RUN), weir__cli_migrate,
+     "Move a state folder's databases into a PostgreSQL, all or nothing; with one of the two: bring its schema up to date.",
+     "weir migrate --state /var/lib/weir --store postgresql://weir@db/weir --dry-run\nweir migrate --state /var/lib/weir --store-file dsn\nweir migrate --store postgresql://weir@db/weir\n"},
     {"completion", "SHELL", 1, 1, 0, weir__cli_completion,
      "Print a completion script for bash, zsh or fish.",
      "source <(weir completion bash)\nweir completion fish > ~/.config/fish/completions/weir.fish\n"},

@@ -77,7 +77,7 @@ int weir__core_create(const struct weir_ledger_options *o, struct weir__core_tim
     rc = weir_store_open(o->path, WEIR_STORE_FULL_SYNC, &c->store);
     c->shared = rc == WEIR_OK && weir_store_is_shared(c->store);
     if (rc == WEIR_OK)
-        rc = weir_store_migrate(c->store, "ledger", weir__ledger_schema, weir__ledger_schema_steps);
+        rc = weir_ledger_migrate(c->store);
     if (rc == WEIR_OK)
         rc = read_id(c);
     if (rc == WEIR_OK) {

@@ -122,8 +122,6 @@ struct weir__asked {
 };
 
 /* rows.c: all of them set c->rc when the store fails, and then return false or nothing. */
-extern const char *const weir__ledger_schema[];
-extern const int weir__ledger_schema_steps;
 bool weir__window_now(struct weir__core *c, const struct weir__budget *b, const char *scope,
                       struct weir__window *out); /* stored if it is new */
 void weir__window_save(struct weir__core *c, const struct weir__window *w);

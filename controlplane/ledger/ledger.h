@@ -40,6 +40,10 @@ struct weir_ledger_options {
     int64_t recall_wait_ms;  /* longest wait for idle parts before a refusal; 0: 1000 */
 };
 
+/* Brings a ledger's schema up to date; as weir_store_migrate. For `weir migrate`. */
+struct weir_store;
+WEIR_NODISCARD int weir_ledger_migrate(struct weir_store *s);
+
 /* Opens, migrates and starts the thread. WEIR_EIO, WEIR_ECORRUPT, WEIR_EUNSUPPORTED as store.h. */
 WEIR_NODISCARD int weir_ledger_create(const struct weir_ledger_options *o,
                                       struct weir_ledger **out);

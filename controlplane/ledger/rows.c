@@ -1,7 +1,7 @@
 /* The ledger's tables. Windows hold the sums; leases hold what each holder was lent. */
 #include "controlplane/ledger/core_internal.h"
 
-const char *const weir__ledger_schema[] = {
+static const char *const schema[] = {
     "CREATE TABLE ledger(id TEXT NOT NULL);"
     "CREATE TABLE windows(id {rowid}, budget TEXT NOT NULL, scope TEXT NOT NULL,"
     "  unit {int} NOT NULL, kind {int} NOT NULL, start_ms {int} NOT NULL,"
@@ -34,8 +34,10 @@ const char *const weir__ledger_schema[] = {
     "ALTER TABLE leases ADD COLUMN debts {int} NOT NULL DEFAULT 0;"
     "CREATE INDEX leases_debts ON leases(incarnation) WHERE debts > 0;"};
 
-const int weir__ledger_schema_steps =
-    (int)(sizeof weir__ledger_schema / sizeof weir__ledger_schema[0]);
+int weir_ledger_migrate(struct weir_store *s)
+{
+    return weir_store_migrate(s, "ledger", schema, sizeof schema / sizeof *schema);
+}
 
 void weir__fail(struct weir__core *c, int rc)
 {

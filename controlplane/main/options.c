@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include "base/flags.h"
-#include "controlplane/store/store.h"
 
 #define TEXT(flag, value, member, help)                                                            \
     {                                                                                              \
@@ -48,22 +47,6 @@ int weir_control_options_parse(int argc, char **argv, struct weir_control_option
         return WEIR_EINVAL;
     if ((!o.state || !o.policy) && !o.help && !o.version) {
         snprintf(error, size, "--state DIR and --policy DIR are required");
-        return WEIR_EINVAL;
-    }
-    if (o.store && o.store_file) {
-        snprintf(error, size, "--store or --store-file, not both");
-        return WEIR_EINVAL;
-    }
-    if (o.store && weir_store_has_password(o.store)) {
-        snprintf(error, size,
-                 "--store: a password in the command line is for all to see: put the URI into a "
-                 "file (--store-file) or into WEIR_STORE, or the password into PGPASSWORD or "
-                 "PGPASSFILE");
-        return WEIR_EINVAL;
-    }
-    if (o.store && !weir_store_is_server(o.store)) {
-        snprintf(error, size,
-                 "--store: not a postgresql:// URI; files go into the folder of --state");
         return WEIR_EINVAL;
     }
     *out = o;

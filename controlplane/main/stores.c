@@ -1,52 +1,34 @@
 /* stores.c - opens the databases: files of the state folder, or one PostgreSQL for all. */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/log.h"
-#include "base/mem.h"
 #include "controlplane/main/control_internal.h"
 #include "controlplane/store/store.h"
 
-enum { DSN_BYTES = 4096 };
-
-static int read_dsn_file(struct weir_control *c)
+static int choose_store(struct weir_control *c)
 {
-    const char *path = c->options->store_file;
-    struct weir_buf b;
-    int rc;
+    char error[512] = "";
+    int rc =
+        weir_store_address(c->options->store, c->options->store_file, &c->dsn, error, sizeof error);
 
-    weir_buf_init(&b, DSN_BYTES);
-    rc = weir_file_read(path, &b);
     if (rc)
-        WEIR_LOG(WEIR_LOG_ERROR, "control", "--store-file %s can't be read: %s", path,
-                 weir_rc_name(rc));
-    else
-        c->dsn = weir_strdup(weir_str_trim(weir_buf_str(&b)));
-    if (b.p)
-        weir_wipe(b.p, b.n);
-    weir_buf_fini(&b);
+        WEIR_LOG(WEIR_LOG_ERROR, "control", "%s", error);
     return rc;
 }
 
-static int choose_store(struct weir_control *c)
+/* Held until the process ends. */
+static int lock_state(struct weir_control *c)
 {
-    const char *from_env = getenv("WEIR_STORE");
-    int rc = WEIR_OK;
+    int fd, rc = weir_store_lock(c->options->state, &fd);
 
-    if (c->options->store_file)
-        rc = read_dsn_file(c);
-    else if (c->options->store)
-        c->dsn = weir_strdup(weir_str_of(c->options->store));
-    else if (from_env && *from_env)
-        c->dsn = weir_strdup(weir_str_of(from_env));
-    if (rc == WEIR_OK && c->dsn && !weir_store_is_server(c->dsn)) {
-        WEIR_LOG(WEIR_LOG_ERROR, "control", "%s does not hold a postgresql:// URI",
-                 c->options->store_file ? c->options->store_file : "WEIR_STORE");
-        rc = WEIR_EINVAL;
-    }
+    if (rc)
+        WEIR_LOG(WEIR_LOG_ERROR, "control",
+                 rc == WEIR_EEXIST ? "another program works in --state %s: stop it first"
+                                   : "--state %s can't be written to",
+                 c->options->state);
     return rc;
 }
 
@@ -60,8 +42,6 @@ static int set_paths(struct weir_control *c)
         snprintf(c->control_path, sizeof c->control_path, "%s/control.db", state);
         return WEIR_OK;
     }
-    if (strlen(c->dsn) >= sizeof c->ledger_path)
-        return WEIR_EINVAL;
     snprintf(c->ledger_path, sizeof c->ledger_path, "%s", c->dsn);
     snprintf(c->telemetry_path, sizeof c->telemetry_path, "%s", c->dsn);
     snprintf(c->control_path, sizeof c->control_path, "%s", c->dsn);
@@ -77,7 +57,9 @@ int weir_control_open_stores(struct weir_control *c)
         WEIR_LOG(WEIR_LOG_ERROR, "control", "--state %s can't be used: %s", state, strerror(errno));
         return rc;
     }
-    rc = choose_store(c);
+    rc = lock_state(c);
+    if (rc == WEIR_OK)
+        rc = choose_store(c);
     if (rc == WEIR_OK)
         rc = set_paths(c);
     if (rc)

@@ -42,8 +42,14 @@ WEIR_NODISCARD int weir_store_open(const char *dsn, unsigned flags, struct weir_
 void weir_store_close(struct weir_store *s); /* finalises its statements; NULL is fine */
 
 bool weir_store_is_server(const char *dsn); /* does it name a PostgreSQL? */
-/* Does the DSN hold a password, so that it belongs in no command line? */
-bool weir_store_has_password(const char *dsn);
+/* Which store is meant: a PostgreSQL's DSN from a flag, a file, or WEIR_STORE; *out is NULL when
+ * none is, else the caller's, to be wiped. WEIR_EINVAL: error says why: both are given, the flag
+ * holds a password, which a command line shows to all, or it is no DSN. */
+WEIR_NODISCARD int weir_store_address(const char *flag, const char *file, char **out, char *error,
+                                      size_t size);
+/* For whoever writes to the folder's files: until *out is closed or the process ends nobody else
+ * gets it. WEIR_EEXIST: somebody has it; WEIR_EIO. */
+WEIR_NODISCARD int weir_store_lock(const char *folder, int *out);
 /* Waits until the PostgreSQL lets one in, however long it takes, with a log line for each attempt;
  * at once for a file. WEIR_EINVAL: the DSN can't be read. */
 WEIR_NODISCARD int weir_store_await(const char *dsn);
@@ -76,8 +82,8 @@ void weir_store_rollback(struct weir_store *s);             /* fine without a tr
 /* SQLite: puts the log's content into the file and shortens the log; on a timer, never per call. */
 void weir_store_checkpoint(struct weir_store *s);
 
-/* The statement for sql, which must be a string literal: its address is the cache's key. It comes
- * reset, without bindings. */
+/* The statement for sql, a string literal or one that outlives the store: its address is the
+ * cache's key. It comes reset, without bindings. */
 WEIR_NODISCARD int weir_store_stmt(struct weir_store *s, const char *sql, struct weir_stmt **out);
 
 /* Parameters count from 1. Bytes must stay as they are until the statement is reset. Text must be

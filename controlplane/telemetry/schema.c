@@ -36,7 +36,7 @@ static const char *const steps[] = {
         ", PRIMARY KEY (level, start_ms, grp)) {keyed};",
 };
 
-int weir__schema_migrate(struct weir_store *s)
+int weir_ingest_migrate(struct weir_store *s)
 {
     return weir_store_migrate(s, "telemetry", steps, sizeof steps / sizeof *steps);
 }

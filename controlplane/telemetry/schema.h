@@ -45,6 +45,6 @@ enum weir__number {
 };
 
 /* Brings the database to the present schema. Errors as store.h. */
-WEIR_NODISCARD int weir__schema_migrate(struct weir_store *s);
+WEIR_NODISCARD int weir_ingest_migrate(struct weir_store *s);
 
 #endif

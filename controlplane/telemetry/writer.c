@@ -35,7 +35,7 @@ int weir__writer_open(const struct weir_ingest_options *o, struct weir__writer *
     w->o = *o;
     rc = weir_store_open(o->path, 0, &w->store);
     if (rc == WEIR_OK)
-        rc = weir__schema_migrate(w->store);
+        rc = weir_ingest_migrate(w->store);
     if (rc == WEIR_OK)
         rc = weir_store_stmt(w->store, "SELECT COUNT(*) FROM groups", &st);
     if (rc == WEIR_OK) {

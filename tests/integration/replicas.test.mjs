@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { Mock, Proc, agent, budget, chat, clients, freePort, prices, provider, route, settled, spend, testTls, until } from "./lib/setup.mjs";
-import { Replicas } from "./lib/replicas.mjs";
+import { Mock, Proc, agent, budget, chat, clients, freePort, prices, provider, route, setting, settled, spend, testTls, until } from "./lib/setup.mjs";
+import { Postgres, Replicas } from "./lib/replicas.mjs";
 
 async function fleet(t, { budgets = "", plan, ...options } = {}) {
   const files = testTls();
@@ -114,4 +114,49 @@ test("--store: waits for a database that isn't there yet and says so; a password
   const file = path.join(replicas.dir, "dsn");
   fs.writeFileSync(file, "canary");
   await refused(["--store-file", file], {}, /does not hold a postgresql:\/\/ URI/);
+});
+
+test("weir migrate moves a state folder into PostgreSQL, where money, records, keys and proxies go on; weir check agrees before and after", async (t) => {
+  const { weir, mock } = await setting(t, { budgets: budget("money", "{usd: 1}") });
+  const pg = await new Postgres().start();
+  t.after(() => pg.end());
+  const run = async (...args) => {
+    const p = new Proc("weir", args, { PGUSER: "weir" });
+    const { code } = await p.exited;
+    return { code, text: p.output };
+  };
+  const made = await weir.api("/keys", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ agent: "tester" }) });
+  await until(async () => (await status(weir.url, made.key)) === 200, "the key to be taken");
+  for (let i = 0; i < 5; i++) assert.equal(await status(weir.url), 200);
+  await settled(weir, "money", mock.bill);
+  await until(async () => BigInt((await spend(weir)).costNano) === mock.bill, "the records");
+  const before = await spend(weir);
+  const from = ["--state", weir.controlState], to = ["--store", pg.dsn];
+  let r = await run("check", ...from);
+  assert.equal(r.code, 0, r.text);
+  r = await run("migrate", ...from, ...to);
+  assert.equal(r.code, 1);
+  assert.match(r.text, /a control plane works in .*: stop it first/);
+  r = await run("migrate", ...from, ...to, "--dry-run");
+  assert.equal(r.code, 0, r.text);
+  assert.match(r.text, /telemetry.db: calls, \d+ rows/);
+  // The proxy goes on meanwhile, with the lease that it holds.
+  await weir.control.stop();
+  assert.equal(await status(weir.url), 200);
+  r = await run("migrate", ...from, ...to);
+  assert.equal(r.code, 0, r.text);
+  r = await run("migrate", ...from, ...to);
+  assert.equal(r.code, 1);
+  assert.match(r.text, /is not empty: migrate into a new database/);
+  weir.control = new Proc("weir-control", ["--state", weir.controlState, "--policy", weir.policyDir, "--store", pg.dsn, "--grpc", `unix:${weir.socket}`, "--api", `127.0.0.1:${weir.apiPort}`], weir.env);
+  await weir.waitReady(weir.control, `http://127.0.0.1:${weir.apiPort}/readyz`);
+  await until(async () => (await status(weir.url, made.key)) === 200, "the key to be taken still");
+  await settled(weir, "money", mock.bill);
+  await until(async () => BigInt((await spend(weir)).costNano) === mock.bill, "the records, old and new");
+  assert.ok((await spend(weir)).calls > before.calls);
+  r = await run("check", ...to);
+  assert.equal(r.code, 0, r.text);
+  assert.match(r.text, /: 0 contradictions/);
+  r = await run("migrate", ...to);
+  assert.equal(r.code, 0, r.text);
 });

@@ -62,6 +62,7 @@ static void an_id_is_taken_once_in_its_namespace_also_after_revoking(void **stat
     char text[WEIR_KEY_TEXT_MAX];
     struct weir_key key, *list;
     struct weir_keys *k;
+    int64_t revision;
     size_t n;
 
     (void)state;
@@ -82,6 +83,8 @@ static void an_id_is_taken_once_in_its_namespace_also_after_revoking(void **stat
         WEIR_EEXIST);
     assert_int_equal(weir_keys_list(k, a, &list, &n), WEIR_OK);
     assert_int_equal(n, 2);
+    assert_int_equal(weir_keys_revision(k, &revision), WEIR_OK);
+    assert_int_equal(revision, 4); /* two made and one revoked; what was refused is no change */
     assert_int_equal(list[0].revoked_ms, 5);
     assert_int_equal(list[1].revoked_ms, 0);
     weir_keys_close(k);
