@@ -259,6 +259,24 @@ static int write_changes(struct planner *p)
     return WEIR_OK;
 }
 
+static int share_changes(struct planner *p)
+{
+    const struct weir_policy_shared *shared = p->o->shared;
+    int rc = WEIR_OK;
+
+    for (size_t i = 0; rc == WEIR_OK && i < p->texts.n; i++)
+        if (p->changed[i])
+            rc = shared->change(shared->arg, p->texts.list[i].file, p->texts.list[i].text);
+    return rc == WEIR_OK ? shared->commit(shared->arg) : rc;
+}
+
+static int save_changes(struct planner *p)
+{
+    int rc = p->o->shared ? share_changes(p) : WEIR_OK;
+
+    return rc == WEIR_OK ? write_changes(p) : rc;
+}
+
 int weir_policy_plan(const struct weir_policy_source_options *o, struct weir_str file_name,
                      struct weir_str text, struct weir_arena *arena,
                      struct weir_data_errors *errors, struct weir_policy_plan *out)
@@ -278,13 +296,43 @@ int weir_policy_apply(const struct weir_policy_source_options *o, struct weir_st
 {
     struct weir_policy_plan plan = {0};
     struct planner p = {.o = o, .arena = arena, .errors = errors, .plan = &plan};
-    int rc = o->path ? make_plan(&p, file_name, text) : WEIR_ESTATE;
+    int rc = !o->path ? WEIR_ESTATE : o->shared ? o->shared->begin(o->shared->arg) : WEIR_OK;
 
+    if (rc != WEIR_OK)
+        return rc;
+    rc = make_plan(&p, file_name, text);
     if (rc == WEIR_OK)
-        rc = write_changes(&p);
+        rc = save_changes(&p);
+    if (o->shared)
+        o->shared->end(o->shared->arg, rc == WEIR_OK);
     if (rc == WEIR_OK)
         *out = plan;
     return rc;
+}
+
+static int plan_deletion(struct planner *p, struct weir_str type, struct weir_str ns,
+                         struct weir_str name)
+{
+    struct weir_policy_text *t;
+    const struct weir_data_file *file;
+    size_t at;
+    int rc = load(p, 1);
+
+    if (rc)
+        return rc;
+    t = holder(p, type, ns, name, &file, &at);
+    if (!t)
+        return WEIR_ENOTFOUND;
+    p->plan->list[p->plan->count++] =
+        (struct weir_policy_change){.action = WEIR_POLICY_DELETED,
+                                    .type = file->objects[at].kind->name,
+                                    .ns = file->objects[at].ns,
+                                    .name = file->objects[at].name,
+                                    .file = t->file,
+                                    .before = yaml_of(p, file->objects[at].message),
+                                    .after = ""};
+    set_text(p, t, weir__edit_replace(p->arena, t, file, at, NULL));
+    return check(p);
 }
 
 int weir_policy_delete(const struct weir_policy_source_options *o, struct weir_str type,
@@ -293,28 +341,15 @@ int weir_policy_delete(const struct weir_policy_source_options *o, struct weir_s
 {
     struct weir_policy_plan plan = {0};
     struct planner p = {.o = o, .arena = arena, .errors = errors, .plan = &plan};
-    struct weir_policy_text *t;
-    const struct weir_data_file *file;
-    size_t at;
-    int rc = o->path ? load(&p, 1) : WEIR_ENOTFOUND;
+    int rc = !o->path ? WEIR_ENOTFOUND : o->shared ? o->shared->begin(o->shared->arg) : WEIR_OK;
 
-    if (rc)
+    if (rc != WEIR_OK)
         return rc;
-    t = holder(&p, type, ns, name, &file, &at);
-    if (!t)
-        return WEIR_ENOTFOUND;
-    plan.list[plan.count++] =
-        (struct weir_policy_change){.action = WEIR_POLICY_DELETED,
-                                    .type = file->objects[at].kind->name,
-                                    .ns = file->objects[at].ns,
-                                    .name = file->objects[at].name,
-                                    .file = t->file,
-                                    .before = yaml_of(&p, file->objects[at].message),
-                                    .after = ""};
-    set_text(&p, t, weir__edit_replace(arena, t, file, at, NULL));
-    rc = check(&p);
+    rc = plan_deletion(&p, type, ns, name);
     if (rc == WEIR_OK)
-        rc = write_changes(&p);
+        rc = save_changes(&p);
+    if (o->shared)
+        o->shared->end(o->shared->arg, rc == WEIR_OK);
     if (rc == WEIR_OK)
         *out = plan;
     return rc;

@@ -15,6 +15,18 @@
 struct weir_policy_source;
 struct weir_policy_errors; /* an immutable list, by reference */
 
+/* How a change of this process's reaches other replicas before it is written here. Called in pool
+ * threads; each may block. */
+struct weir_policy_shared {
+    void *arg;
+    /* The folder has all earlier changes, and nobody makes another until end. After WEIR_OK alone
+     * the others may be called. */
+    int (*begin)(void *arg);
+    int (*change)(void *arg, const char *file, struct weir_str text); /* blank text: removed */
+    int (*commit)(void *arg);
+    void (*end)(void *arg, bool written); /* written: the files here have it */
+};
+
 struct weir_policy_source_options {
     uv_loop_t *loop;
     const char *path;       /* folder or file; NULL: none. A missing one is an empty policy */
@@ -24,6 +36,7 @@ struct weir_policy_source_options {
     int64_t quiet_ms;       /* 0: 100 */
     int64_t quiet_max_ms;   /* 0: 2000 */
     int64_t poll_ms;        /* 0: 1000 */
+    const struct weir_policy_shared *shared; /* NULL: nobody else takes part in changes */
     void *arg;
     /* A new good set is in force, or the list of errors changed; either may equal the last one.
      * Both are borrowed for the call; ref to keep. set: NULL until a good one was seen. */

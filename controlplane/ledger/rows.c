@@ -31,7 +31,7 @@ static const char *const schema[] = {
     "ALTER TABLE leases ADD COLUMN recalled_ms {int} NOT NULL DEFAULT 0;"
     "CREATE INDEX leases_recalled ON leases(recalled_ms) WHERE recalled_ms > 0;",
     /* The newest of the holder's debts that was lent: one that is asked for again is not. */
-    "ALTER TABLE leases ADD COLUMN debts {int} NOT NULL DEFAULT 0;"
+    "ALTER TABLE leases ADD COLUMN debts {int} NOT NULL DEFAULT 0",
     "CREATE INDEX leases_debts ON leases(incarnation) WHERE debts > 0;"};
 
 int weir_ledger_migrate(struct weir_store *s)

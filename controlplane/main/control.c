@@ -143,13 +143,15 @@ static int open_streams(struct weir_control *c)
 
 static int open_source(struct weir_control *c)
 {
-    c->source_options = (struct weir_policy_source_options){.loop = &c->loop,
-                                                            .path = c->options->policy,
-                                                            .price_path = c->options->prices,
-                                                            .local_defaults = c->options->local,
-                                                            .arg = c,
-                                                            .on_change = weir_control_on_policy,
-                                                            .on_secrets = on_secrets};
+    c->source_options = (struct weir_policy_source_options){
+        .loop = &c->loop,
+        .path = c->options->policy,
+        .price_path = c->options->prices,
+        .local_defaults = c->options->local,
+        .shared = c->shared_policy ? weir_shared_policy_hooks(c->shared_policy) : NULL,
+        .arg = c,
+        .on_change = weir_control_on_policy,
+        .on_secrets = on_secrets};
     if (!c->options->prices && weir_default_prices[0])
         c->source_options.price_text = weir_default_prices;
     return weir_policy_source_start(&c->source_options, &c->source);
@@ -241,6 +243,7 @@ static void close_stores(struct weir_control *c)
     weir_ingest_stop(c->ingest);
     weir_stream_free(c->stream);
     weir_keys_close(c->keys);
+    weir_shared_policy_close(c->shared_policy);
     weir_policy_set_unref(c->set);
     weir_arena_destroy(c->key_arena);
     weir_pki_free(c->dsn); /* wipes: it may hold a password */

@@ -8,6 +8,7 @@
 #include "controlplane/config/source.h"
 #include "controlplane/ledger/ledger.h"
 #include "controlplane/main/options.h"
+#include "controlplane/main/shared_policy.h"
 #include "controlplane/stream/stream.h"
 #include "controlplane/telemetry/ingest.h"
 
@@ -33,6 +34,7 @@ struct weir_control {
     struct weir_policy_set *set; /* in force; NULL: none yet */
     _Atomic size_t errors;       /* of the newest reading; /metrics is made in the pool */
     char *dsn;                   /* of the store that replicas share; NULL: none */
+    struct weir_shared_policy *shared_policy; /* NULL: none */
     struct weir_control_watch *watch;
     int64_t keys_revision; /* that the list above has */
     bool stopping;
@@ -48,7 +50,8 @@ void weir_control_publish(struct weir_control *c);
 /* Reads the issued keys in a pool thread, then publishes. */
 void weir_control_reload_keys(struct weir_control *c);
 
-/* watch.c: what other replicas change: their keys come here within a second. Loop. NULL is fine. */
+/* watch.c: what other replicas change: keys and policy come here within a second. Loop. NULL is
+ * fine. */
 struct weir_control_watch *weir_control_watch_start(struct weir_control *c);
 void weir_control_watch_close(struct weir_control_watch *w);
 

@@ -70,6 +70,8 @@ int weir_control_open_stores(struct weir_control *c)
             weir_ingest_start(&(struct weir_ingest_options){.path = c->telemetry_path}, &c->ingest);
     if (rc == WEIR_OK)
         rc = weir_keys_open(c->control_path, &c->keys);
+    if (rc == WEIR_OK && c->dsn)
+        rc = weir_shared_policy_open(c->dsn, c->options->policy, state, &c->shared_policy);
     if (rc)
         WEIR_LOG(WEIR_LOG_ERROR, "control", "a database in %s can't be opened: %s",
                  c->dsn ? "the store" : state, weir_rc_name(rc));

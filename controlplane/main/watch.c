@@ -11,6 +11,7 @@ struct weir_control_watch {
     uv_work_t work;
     bool working, closing, timer_closed;
     int64_t keys_revision;
+    bool policy_changed;
     int rc;
 };
 
@@ -25,6 +26,8 @@ static void look(uv_work_t *work)
     struct weir_control_watch *w = work->data;
 
     w->rc = weir_keys_revision(w->control->keys, &w->keys_revision);
+    w->policy_changed = false;
+    (void)!weir_shared_policy_sync(w->control->shared_policy, &w->policy_changed);
 }
 
 static void on_looked(uv_work_t *work, int status)
@@ -32,10 +35,16 @@ static void on_looked(uv_work_t *work, int status)
     struct weir_control_watch *w = work->data;
 
     w->working = false;
-    if (w->closing)
+    if (w->closing) {
         maybe_free(w);
-    else if (status == 0 && w->rc == WEIR_OK && w->keys_revision != w->control->keys_revision)
+        return;
+    }
+    if (status)
+        return;
+    if (w->rc == WEIR_OK && w->keys_revision != w->control->keys_revision)
         weir_control_reload_keys(w->control);
+    if (w->policy_changed) /* also when the next file failed */
+        weir_policy_source_poke(w->control->source);
 }
 
 static void on_tick(uv_timer_t *t)

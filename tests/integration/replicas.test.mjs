@@ -75,6 +75,25 @@ test("a key that one replica makes or revokes is taken or refused at the proxies
   assert.equal((await b.weir.api("/keys")).items.find((k) => k.id === made.id)?.state, "revoked");
 });
 
+test("policy that is applied or deleted at one replica is enforced at the proxies of the others, also by one that was away", async (t) => {
+  const { replicas } = await fleet(t, { controls: 2, proxies: 0 });
+  const [a, b] = replicas.controls;
+  const far = await replicas.startProxy(0, { order: [1] });
+  const apply = (c, text) => c.weir.api("/apply", { method: "POST", headers: { "content-type": "application/yaml" }, body: text });
+  const names = async (c) => (await c.weir.api("/resources?kind=Budget")).items.map((x) => x.metadata?.name ?? x.name).sort();
+  assert.equal(await status(far.url), 200);
+  await apply(a, budget("none", "{requests: 0}"));
+  await until(async () => (await status(far.url)) === 402, "the budget to be enforced at the other replica's proxy");
+  // Both at once, in different objects: none is lost.
+  await Promise.all([apply(a, budget("one", "{requests: 1000}")), apply(b, budget("two", "{requests: 1000}"))]);
+  for (const c of [a, b]) await until(async () => (await names(c)).join() === "none,one,two", "both budgets to be everywhere");
+  await b.proc.stop();
+  await a.weir.api("/resources/Budget/default/none", { method: "DELETE" });
+  await replicas.startControl(1);
+  assert.deepEqual(await names(b), ["one", "two"]);
+  await until(async () => (await status(far.url)) === 200, "the budget to be gone");
+});
+
 test("all replicas have one CA; a join token of one works once, at any of them; a proxy goes on with the next replica", async (t) => {
   const { replicas } = await fleet(t, { controls: 2, proxies: 0 });
   const [a, b] = replicas.controls;
