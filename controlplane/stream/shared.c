@@ -178,6 +178,8 @@ int weir__shared_ca(struct weir__shared *s, const char *folder, struct weir_ca *
         weir_store_rollback(s->store);
     }
     pthread_mutex_unlock(&s->lock);
+    if (rc == WEIR_OK && (!crt || !key))
+        rc = WEIR_ECORRUPT;
     if (rc == WEIR_OK)
         rc = weir_file_mkdirs(folder, 0700);
     if (rc == WEIR_OK)
