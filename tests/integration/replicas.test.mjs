@@ -64,6 +64,59 @@ test("B-23: a replica killed and the database restarted under load: ledger, reco
   await assertExact(replicas, mock, "money", limit);
 });
 
+// One fault after another until told to stop; each time some calls must get through before the next.
+function faults(replicas, mock, calls) {
+  const done = { kill: 0, pause: 0, database: 0 };
+  let going = true;
+  const kinds = [
+    async (c, i) => {
+      await c.proc.stop("SIGKILL");
+      await replicas.startControl(i);
+      done.kill++;
+    },
+    async (c) => {
+      c.proc.child.kill("SIGSTOP");
+      const before = mock.calls.length;
+      await until(() => !going || mock.calls.length > before + calls, "calls past a replica that stands still", 60_000).finally(() => c.proc.child.kill("SIGCONT"));
+      done.pause++;
+    },
+    async () => {
+      await replicas.pg.stop();
+      await replicas.pg.start();
+      done.database++;
+    },
+  ];
+  const all = (async () => {
+    for (let n = 0; going; n++) {
+      const before = mock.calls.length, i = n % replicas.controls.length;
+      await until(() => !going || mock.calls.length > before + calls, "calls to get through", 60_000);
+      // Killed, killed, stopped, the database: four kinds of turn against three replicas, so that each meets each.
+      if (going) await kinds[n % 4 === 3 ? 2 : n % 4 === 2 ? 1 : 0](replicas.controls[i], i);
+    }
+  })();
+  return { done, stop: () => ((going = false), all) };
+}
+
+test("B-03, B-05: replicas killed and stopped, the database restarted, again and again: mixed calls under three budgets stay exact", async (t) => {
+  const [proxies, most] = process.env.WEIR_NIGHTLY ? [16, 10_000] : [6, 1_500];
+  const plans = [{}, { tokens: 37 }, { toolCall: { name: "x", args: { a: 1 } } }, { cacheRead: 3 }, { status: 500 }, { status: 400 }];
+  const budgets = budget("money", "{usd: 100}") + budget("tokens", "{tokens: 100000000}") + budget("calls", `{requests: ${most}}`);
+  const { mock, replicas } = await fleet(t, { proxies, budgets, plan: (_, n) => ({ ...plans[n % plans.length], delayMs: 3 }) });
+  const running = load(replicas), trouble = faults(replicas, mock, most / 15);
+  await until(() => running.counts[402] > 50 * proxies, "the budget to be used up", 900_000);
+  await Promise.all([running.stop(), trouble.stop()]);
+  t.diagnostic(JSON.stringify({ ...running.counts, ...trouble.done }));
+  assert.ok(trouble.done.kill > 1 && trouble.done.pause > 0 && trouble.done.database > 0);
+  assert.ok(mock.calls.length <= most && mock.calls.length > most * 0.95, `${mock.calls.length} of ${most}`);
+  await assertExact(replicas, mock, "money", 100_000_000_000n);
+  const control = replicas.controls[0].weir;
+  await settled(control, "calls", mock.calls.length);
+  const total = await spend(control);
+  assert.equal(total.calls - total.refused, mock.calls.length, "each call is recorded once");
+  const check = new Proc("weir", ["check", "--store", replicas.pg.dsn]);
+  assert.equal((await check.exited).code, 0, check.output);
+});
+
 test("a key that one replica makes or revokes is taken or refused at the proxies of the others", async (t) => {
   const { replicas } = await fleet(t, { controls: 2, proxies: 0 });
   const [a, b] = replicas.controls;
