@@ -15,6 +15,7 @@ enum {
     GOODBYE_SPREAD_MS = 200,
     LEAVE_MS = 2000, /* streams that don't close by themselves are cancelled then */
     STATUS_MS = 5000,
+    SILENT_MS = 8000,   /* longer than a ledger waits for its turn at the database */
     REFUSED_MS = 30000, /* before enrolment is tried again with a token that was refused */
 };
 
@@ -267,10 +268,25 @@ void weir__control_closed(struct weir_control_client *c)
     wait_and_connect(c);
 }
 
+/* A process that hangs keeps its connections for as long as nobody asks whether it lives. Once no
+ * target has answered, the fault is elsewhere, and changing would help nobody. */
+static bool is_silent(const struct weir_control_client *c)
+{
+    return c->state == WEIR__CONTROL_CONNECTED && c->target_count > 1 && c->unanswered_ms &&
+           weir_mono_ms() - c->unanswered_ms >= SILENT_MS && c->silent_targets < c->target_count;
+}
+
 static void on_status(uv_timer_t *h)
 {
     struct weir_control_client *c = h->data;
 
+    if (is_silent(c)) {
+        WEIR_LOG(WEIR_LOG_WARN, "control", "%s doesn't answer: the next one is tried", c->o.target);
+        c->silent_targets++;
+        weir__control_leave(c);
+        cancel_all(c);
+        return;
+    }
     if (c->up && c->state == WEIR__CONTROL_CONNECTED)
         weir__control_send_status(c);
 }

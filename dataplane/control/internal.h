@@ -44,6 +44,10 @@ struct weir_control_client {
     size_t owned_count;
     char *targets[WEIR__CONTROL_TARGETS]; /* of several; o.target is the one in use */
     size_t target_count, target_at;
+    /* The ledger answers whatever it is sent: since when it owes an answer (0: it doesn't), and how
+     * many targets were left for owing it since the last answer. */
+    int64_t unanswered_ms;
+    size_t silent_targets;
     char incarnation[33];
     struct weir_prng prng;
     enum weir__control_state state;

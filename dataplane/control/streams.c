@@ -277,6 +277,8 @@ static void tell_side(struct weir__control_side *side, bool open)
     if (side->open == open)
         return;
     side->open = open;
+    if (side == &c->budget)
+        c->unanswered_ms = 0;
     if (side == &c->budget && c->o.callbacks.on_budget_state)
         c->o.callbacks.on_budget_state(c->o.arg, open);
     if (side == &c->telemetry && c->o.callbacks.on_telemetry_state)
@@ -312,10 +314,12 @@ static void on_side_close(void *arg, struct weir_grpc_stream *s, int status, con
 static void on_budget(void *arg, struct weir_grpc_stream *s, ProtobufCMessage *m)
 {
     struct weir__control_side *side = arg;
-    const struct weir_control_client *c = side->c;
+    struct weir_control_client *c = side->c;
 
     (void)s;
     side->failures = 0;
+    c->unanswered_ms = 0;
+    c->silent_targets = 0;
     if (c->o.callbacks.on_budget_down)
         c->o.callbacks.on_budget_down(c->o.arg, (const Weir__V1__BudgetDown *)m);
     protobuf_c_message_free_unpacked(m, NULL);
@@ -381,8 +385,11 @@ void weir__control_leave(struct weir_control_client *c)
 
 int weir_control_send_budget(struct weir_control_client *c, const struct Weir__V1__BudgetUp *up)
 {
-    return c->budget.open && c->budget.stream ? weir_grpc_send(c->budget.stream, &up->base)
-                                              : WEIR_ECLOSED;
+    if (!c->budget.open || !c->budget.stream)
+        return WEIR_ECLOSED;
+    if (!c->unanswered_ms)
+        c->unanswered_ms = weir_mono_ms();
+    return weir_grpc_send(c->budget.stream, &up->base);
 }
 
 int weir_control_send_telemetry(struct weir_control_client *c,

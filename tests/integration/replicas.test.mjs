@@ -165,6 +165,20 @@ test("all replicas have one CA; a join token of one works once, at any of them; 
   assert.equal(await status(p.url), 200);
 });
 
+test("a proxy leaves a replica that stands still for the next one, long before its connection breaks", async (t) => {
+  const { replicas } = await fleet(t, { controls: 2, proxies: 1, budgets: budget("calls", "{requests: 1000}") });
+  const [p] = replicas.proxies;
+  const on = async (c) => (await c.weir.api("/fleet")).proxies.find((x) => x.node === "proxy0" && x.connected);
+  const [a, b] = replicas.controls;
+  const used = await until(async () => ((await on(a)) && a) || ((await on(b)) && b), "the proxy to show at a replica");
+  const other = used === a ? b : a;
+  used.proc.child.kill("SIGSTOP");
+  t.after(() => used.proc.child.kill("SIGCONT"));
+  await until(() => on(other), "the proxy to come to the other replica", 35_000);
+  await until(async () => (await status(p.url)) === 200, "calls to be paid for there");
+  used.proc.child.kill("SIGCONT");
+});
+
 test("--store: waits for a database that isn't there yet and says so; a password in the command line or nonsense is refused", async (t) => {
   const { replicas } = await fleet(t, { controls: 1, proxies: 0 });
   await replicas.controls[0].proc.stop();
