@@ -41,9 +41,12 @@ static int64_t size_of(struct weir__core *c, const struct weir__budget *b,
     struct weir_lease_demand d = {
         .need = a->need, .waiting = a->waiting, .want = a->want > a->need ? a->want : a->need};
 
+    /* Only what goes beyond the calls that wait is a share of what is left. */
+    bool shares = d.want > d.need && d.want > d.waiting;
+
     if (b->def.mode == WEIR_MODE_OBSERVE)
         return d.want;
-    return weir_window_size(&w->w, &l->row, &d, active_holders(c, w, l));
+    return weir_window_size(&w->w, &l->row, &d, shares ? active_holders(c, w, l) : 1);
 }
 
 enum outcome { ANSWERED, LACKING };
