@@ -54,6 +54,8 @@ static void write_counter(struct weir_jw *w, const struct weir_ledger_counter *k
     weir_jw_i64(w, "committed", k->committed);
     weir_jw_i64(w, "remaining", k->remaining);
     weir_jw_i64(w, "startedMs", k->window_start_ms);
+    if (k->length_ms > 0)
+        weir_jw_i64(w, "lengthMs", k->length_ms);
     if (k->window_end_ms < 0)
         weir_jw_null(w, "resetsMs");
     else
@@ -142,8 +144,9 @@ void weir__api_budget_history(struct weir_api_ctx *c)
 
     if (!weir__api_query_i64(c, "limit", 30, 1, 1000, &limit) || !(r = open_reader(c)))
         return;
-    rc = weir_ledger_read_history(r, weir_str_of(budget), scope.p ? scope : WEIR_STR(""),
-                                  (size_t)limit, c->arena, &counters, &n);
+    rc = weir_ledger_read_history(r, weir_wall_ms(), weir_str_of(budget),
+                                  scope.p ? scope : WEIR_STR(""), (size_t)limit, c->arena,
+                                  &counters, &n);
     weir_ledger_reader_close(r);
     if (rc != WEIR_OK) {
         weir__api_fail(c, rc, "This budget's history");

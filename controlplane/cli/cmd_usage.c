@@ -139,6 +139,9 @@ static const char *resets(struct weir_cli *cli, yyjson_val *b, int64_t now_ms)
 
     if (yyjson_get_bool(yyjson_obj_get(b, "unused")))
         return "not used yet";
+    if (weir__cli_number(b, "lengthMs") > 0)
+        return weir_arena_printf(cli->arena, "over %s",
+                                 weir__cli_span(cli, weir__cli_number(b, "lengthMs")));
     return yyjson_is_int(at) ? weir_arena_printf(cli->arena, "in %s",
                                                  weir__cli_span(cli, yyjson_get_sint(at) - now_ms))
                              : "never";

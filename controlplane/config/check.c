@@ -228,6 +228,19 @@ static void check_exhausted(struct check *c, const struct weir__config_item *i,
         bad(c, i, "spec.onExhausted", "clamp needs a limit of money or tokens: calls have no size");
 }
 
+static void check_window(struct check *c, const struct weir__config_item *i,
+                         const Weir__V1__BudgetSpec *b)
+{
+    bool rolling = b->window == WEIR__V1__WINDOW__rolling;
+
+    if (rolling && !b->has_length)
+        bad(c, i, "spec.window", "rolling needs length: say how far back it reaches, such as 24h");
+    if (!rolling && b->has_length)
+        bad(c, i, "spec.length", "has no effect without window: rolling");
+    if (rolling && b->timezone)
+        bad(c, i, "spec.timezone", "has no effect with window: rolling, which knows no days");
+}
+
 static void check_budget(struct check *c, const struct weir__config_item *i)
 {
     const Weir__V1__BudgetSpec *b = ((const Weir__V1__Budget *)i->o.message)->spec;
@@ -244,6 +257,7 @@ static void check_budget(struct check *c, const struct weir__config_item *i)
         bad(c, i, "spec.onPartition.allowWithin", "must be in the same unit as spec.limit");
     if (price && price->has_allow && price->allow && price->has_assume)
         bad(c, i, "spec.onUnknownPrice", "allow and assume exclude each other: remove one");
+    check_window(c, i, b);
     check_exhausted(c, i, b);
     for (size_t k = 0; k < b->n_per; k++)
         for (size_t j = 0; j < k; j++)

@@ -9,6 +9,7 @@ const ui = { open: new Set(), note: "" };
 
 function resets(b, now) {
   if (b.unused) return "not used yet";
+  if (b.lengthMs) return "comes back bit by bit";
   if (b.resetsMs === null || b.resetsMs === undefined) return "never resets";
   return h("span", { title: absolute(b.resetsMs) }, "resets in " + span(b.resetsMs - now));
 }
@@ -51,7 +52,7 @@ function budget(b, ctx) {
   return h("article", { class: "budget", key: id },
     h("div", { class: "row" },
       h("h3", {}, b.name, b.scope ? h("span", { class: "dim" }, " · " + b.scope.split("|").join(" · ")) : null, " ", state(b)),
-      h("span", { class: "dim" }, `${NAMES[b.unit]} per ${b.window === "total" ? "lifetime" : b.window}, ${b.mode} · `, resets(b, ctx.now))),
+      h("span", { class: "dim" }, `${NAMES[b.unit]} per ${b.window === "total" ? "lifetime" : b.lengthMs ? span(b.lengthMs) + ", rolling" : b.window}, ${b.mode} · `, resets(b, ctx.now))),
     h("div", { class: "row" },
       h("span", {}, h("b", {}, f(b.settled)), " of ", h("b", {}, f(b.limit)), h("span", { class: "dim" }, " · " + percent(b.settled, b.limit))),
       h("span", { class: "dim" }, `${f(b.held)} in open calls · ${f(b.lent)} lent · `, h("b", {}, f(b.remaining)), " free")),

@@ -66,7 +66,7 @@ static enum outcome try_grant(struct weir__core *c, const struct weir__budget *b
     if (l.number && a->seq && (int64_t)a->seq <= l.asked) {
         /* Repeated: what was lent for it, a debt above all, is not lent twice. */
         weir__out_grant(c, a->incarnation, l.number, b->id, a->scope, a->seq, l.row.granted,
-                        ends_in(c, w), &w->w);
+                        ends_in(c, w), w);
         return ANSWERED;
     }
     /* Lent before, on this lease or another: an answer, if need be with an empty lease, lets the
@@ -85,8 +85,19 @@ static enum outcome try_grant(struct weir__core *c, const struct weir__budget *b
     weir__lease_save(c, &l, a->node, a->incarnation);
     weir__window_save(c, w);
     weir__out_grant(c, a->incarnation, l.number, b->id, a->scope, a->seq, l.row.granted,
-                    ends_in(c, w), &w->w);
+                    ends_in(c, w), w);
     return ANSWERED;
+}
+
+/* Says "used up" and when that may change. */
+static void refuse(struct weir__core *c, const struct weir__ask *a, const struct weir__window *w)
+{
+    struct weir__window told = *w;
+    int64_t wait_ms = w->length_ms > 0 ? weir__steps_wait_ms(c, w, a->need) : -1;
+
+    if (wait_ms >= 0)
+        told.end_ms = c->now.wall_ms + wait_ms;
+    weir__out_refusal(c, a, &told, false, "used up");
 }
 
 /* ---- recalls ---- */
@@ -212,7 +223,7 @@ static void recall_for(struct weir__core *c, const struct weir__ask *a,
     if (p->n_awaited > 0)
         return;
     parked_drop(c, p); /* nobody has anything */
-    weir__out_refusal(c, a, w, false, "used up");
+    refuse(c, a, w);
 }
 
 void weir__ask_in(struct weir__core *c, const struct weir__ask *a)
@@ -242,7 +253,7 @@ void weir__ask_in(struct weir__core *c, const struct weir__ask *a)
     if (try_grant(c, b, a, &w) == ANSWERED)
         return;
     if (a->need <= 0 || a->need > b->def.limit)
-        weir__out_refusal(c, a, &w, false, "used up");
+        refuse(c, a, &w);
     else
         recall_for(c, a, &w);
 }
@@ -288,7 +299,7 @@ static bool serve_first(struct weir__core *c, struct weir__parked *p, bool last_
     if (try_grant(c, b, &a, &w) == ANSWERED)
         return true;
     if (last_chance)
-        weir__out_refusal(c, &a, &w, false, "used up");
+        refuse(c, &a, &w);
     return last_chance;
 }
 

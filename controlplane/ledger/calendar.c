@@ -451,6 +451,7 @@ void weir_window_bounds(const struct weir_zone *z, enum weir_window_kind kind, i
 
     switch (kind) {
     case WEIR_WINDOW_TOTAL:
+    case WEIR_WINDOW_ROLLING: /* moves within itself: rolling.c */
         *out_start_ms = 0;
         *out_end_ms = -1;
         return;

@@ -32,8 +32,9 @@ static void check_window(struct checker *c, struct weir_stmt *st)
     int64_t end_ms = weir_stmt_i64(st, 3);
     int64_t committed = weir_stmt_i64(st, 4), lent = weir_stmt_i64(st, 6);
     int64_t settled = weir_stmt_i64(st, 5), closed = weir_stmt_i64(st, 7);
-    /* A day after its end a window's closed leases are no longer kept. */
-    bool whole = end_ms < 0 || end_ms > c->now_ms;
+    /* A day after its end a window's closed leases are no longer kept, nor old ones of a rolling.
+     */
+    bool whole = (end_ms < 0 && weir_stmt_i64(st, 10) == 0) || end_ms > c->now_ms;
     char line[LINE_BYTES];
 
     c->out->windows++;
@@ -67,7 +68,7 @@ static int check_windows(struct checker *c)
         "SELECT w.budget, w.scope, w.start_ms, w.end_ms, w.committed, w.closed_settled,"
         " CAST(coalesce(sum(CASE WHEN l.closed = 0 THEN " COMMITMENT " ELSE 0 END), 0) AS {int}),"
         " CAST(coalesce(sum(CASE WHEN l.closed = 1 THEN l.settled ELSE 0 END), 0) AS {int}),"
-        " count(l.number), count(CASE WHEN l.closed = 0 THEN 1 END)"
+        " count(l.number), count(CASE WHEN l.closed = 0 THEN 1 END), w.length_ms"
         " FROM windows w LEFT JOIN leases l ON l.\"window\" = w.id GROUP BY w.id ORDER BY w.id",
         &st);
 

@@ -242,7 +242,7 @@ static void restate(struct weir__core *c, const struct weir__lease_ref *r, void 
     if (!lends(c, b, r))
         ends_in = 0;
     weir__out_grant(c, r->incarnation, r->lease.number, r->budget, r->scope, 0,
-                    r->lease.row.granted, ends_in, &w.w);
+                    r->lease.row.granted, ends_in, &w);
 }
 
 static void report_in(struct weir__core *c, const struct weir__holder *h,
@@ -252,7 +252,7 @@ static void report_in(struct weir__core *c, const struct weir__holder *h,
         .returned = m->returned, .settled = m->settled, .held = m->held, .final = m->final};
     struct weir__lease l;
     struct weir__window w;
-    int64_t number;
+    int64_t number, before;
 
     c->count.reports++;
     if (number_of(c, weir_str_of(m->lease), &number) != WEIR_OK ||
@@ -264,6 +264,7 @@ static void report_in(struct weir__core *c, const struct weir__holder *h,
     weir__recall_answered(c, number);
     if (!weir__window_by_id(c, l.window, &w))
         return;
+    before = weir__spent(&w, &l);
     if (weir_window_report(&w.w, &l.row, &r) != WEIR_OK) {
         WEIR_LOG(WEIR_LOG_WARN, "ledger", "lease %s: a report of node %s makes no sense", m->lease,
                  h->conn->node);
@@ -271,6 +272,7 @@ static void report_in(struct weir__core *c, const struct weir__holder *h,
     }
     weir__lease_save(c, &l, h->conn->node, h->incarnation);
     weir__window_save(c, &w);
+    weir__steps_add(c, &w, weir__spent(&w, &l) - before);
     if (l.row.closed)
         weir__out_closed(c, h->incarnation, m->lease);
     else if (r.final)
@@ -344,12 +346,15 @@ static void write_off(struct weir__core *c, const char *node, const char *incarn
                       struct weir__lease *l)
 {
     struct weir__window w;
+    int64_t before;
 
     if (!weir__window_by_id(c, l->window, &w))
         return;
+    before = weir__spent(&w, l);
     weir_window_write_off(&w.w, &l->row);
     weir__lease_save(c, l, node, incarnation);
     weir__window_save(c, &w);
+    weir__steps_add(c, &w, weir__spent(&w, l) - before);
 }
 
 struct gone {
@@ -417,7 +422,7 @@ static void adjust(struct weir__core *c, const struct weir__lease_ref *r, void *
         HASH_FIND_STR(old->by_id, r->budget, was);
     if (b && lends(c, b, r) && was && was->def.limit != b->def.limit &&
         weir__window_by_id(c, r->lease.window, &w)) {
-        w.w.limit = b->def.limit;
+        w.w.limit = b->def.limit + w.forgiven;
         weir__window_save(c, &w);
     }
     if (!h || !h->conn)

@@ -49,7 +49,9 @@ struct weir__budget_set {
 struct weir__window {
     int64_t id; /* 0: not stored yet */
     int64_t start_ms, end_ms;
-    struct weir_ledger_window w;
+    int64_t length_ms;           /* of a rolling one; else 0 */
+    int64_t forgiven;            /* spent, but no longer counted */
+    struct weir_ledger_window w; /* its limit has forgiven on top */
 };
 
 struct weir__lease {
@@ -126,6 +128,9 @@ bool weir__window_now(struct weir__core *c, const struct weir__budget *b, const 
                       struct weir__window *out); /* stored if it is new */
 void weir__window_save(struct weir__core *c, const struct weir__window *w);
 bool weir__window_by_id(struct weir__core *c, int64_t id, struct weir__window *out);
+/* Of a window's spending what a report on this lease can change: the difference is what it spent.
+ */
+int64_t weir__spent(const struct weir__window *w, const struct weir__lease *l);
 bool weir__lease_open(struct weir__core *c, int64_t window, const char *node,
                       const char *incarnation,
                       struct weir__lease *out); /* zeroed when there is none */
@@ -163,11 +168,23 @@ void weir__holder_lives(struct weir__core *c, const char *incarnation);
 int weir__budgets_load(struct weir__core *c,
                        struct weir__budget_set **out); /* *out is set anyway */
 void weir__fail(struct weir__core *c, int rc);
+/* For the tables' other files; NULL and nothing once the batch has failed. */
+struct weir_stmt *weir__stmt(struct weir__core *c, const char *sql);
+bool weir__row(struct weir__core *c, struct weir_stmt *st);
+void weir__run(struct weir__core *c, struct weir_stmt *st);
+void weir__run_i64(struct weir__core *c, struct weir_stmt *st, int64_t *out);
+
+/* rolling.c. What was spent in a rolling window, in steps. */
+void weir__steps_leave(struct weir__core *c, struct weir__window *w); /* the caller saves w */
+void weir__steps_add(struct weir__core *c, const struct weir__window *w, int64_t spent);
+/* How long until so much is left, if nothing else is lent meanwhile; -1: never. */
+int64_t weir__steps_wait_ms(struct weir__core *c, const struct weir__window *w, int64_t need);
+void weir__steps_sweep(struct weir__core *c); /* those of windows that nobody asks for */
 
 /* out.c */
 void weir__out_grant(struct weir__core *c, const char *incarnation, int64_t number,
                      const char *budget, const char *scope, uint64_t seq, int64_t granted,
-                     int64_t ends_in_ms, const struct weir_ledger_window *w);
+                     int64_t ends_in_ms, const struct weir__window *w);
 void weir__out_refusal(struct weir__core *c, const struct weir__ask *a,
                        const struct weir__window *w, bool retry, const char *reason);
 void weir__out_recall(struct weir__core *c, const char *incarnation, int64_t number);

@@ -21,8 +21,12 @@ enum weir_window_kind {
     WEIR_WINDOW_DAY = 3,
     WEIR_WINDOW_WEEK = 4, /* from Monday */
     WEIR_WINDOW_MONTH = 5,
-    WEIR_WINDOW_TOTAL = 6, /* never ends */
+    WEIR_WINDOW_TOTAL = 6,   /* never ends */
+    WEIR_WINDOW_ROLLING = 7, /* the time up to now */
 };
+
+/* A rolling window is counted in so many steps: what was spent comes back step by step. */
+enum { WEIR_ROLLING_STEPS = 60 };
 
 /* One budget of the policy; everything is copied. */
 struct weir_ledger_budget {
@@ -32,6 +36,7 @@ struct weir_ledger_budget {
     enum weir_window_kind window;
     const char *timezone; /* IANA name; NULL: UTC */
     int64_t limit;        /* 0 blocks */
+    int64_t length_ms;    /* of a rolling window; else 0 */
 };
 
 struct weir_ledger_options {

@@ -53,7 +53,7 @@ static int64_t at_least_0(int64_t v)
 
 void weir__out_grant(struct weir__core *c, const char *incarnation, int64_t number,
                      const char *budget, const char *scope, uint64_t seq, int64_t granted,
-                     int64_t ends_in_ms, const struct weir_ledger_window *w)
+                     int64_t ends_in_ms, const struct weir__window *w)
 {
     Weir__V1__BudgetDown *d = message(c, incarnation);
     Weir__V1__LeaseGrant *g = WEIR_ARENA_NEW(c->arena, Weir__V1__LeaseGrant);
@@ -69,8 +69,8 @@ void weir__out_grant(struct weir__core *c, const char *incarnation, int64_t numb
     g->windowendsinms = ends_in_ms;
     if (w) {
         g->has_limit = g->has_remaining = true;
-        g->limit = w->limit;
-        g->remaining = at_least_0(weir_window_remaining(w));
+        g->limit = w->w.limit - w->forgiven;
+        g->remaining = at_least_0(weir_window_remaining(&w->w));
     }
     d->grants = slot(c, d->grants);
     d->grants[d->n_grants++] = g;
@@ -93,7 +93,7 @@ void weir__out_refusal(struct weir__core *c, const struct weir__ask *a,
     r->resetsinms = -1;
     if (w) {
         r->has_limit = r->has_remaining = true;
-        r->limit = w->w.limit;
+        r->limit = w->w.limit - w->forgiven;
         r->remaining = at_least_0(weir_window_remaining(&w->w));
         if (w->end_ms >= 0)
             r->resetsinms = at_least_0(w->end_ms - c->now.wall_ms);

@@ -27,27 +27,33 @@ void weir_ledger_reader_close(struct weir_ledger_reader *r)
     free(r);
 }
 
-/* settled and held of open leases come on top of what is in the window's row. */
+/* settled and held of open leases come on top of what is in the window's row. Of a rolling window
+ * steps may have left that nobody has taken out yet. */
 #define COUNTERS                                                                                   \
     "SELECT w.budget, w.scope, w.unit, w.budget_limit, w.start_ms, w.end_ms,"                      \
-    " w.closed_settled + CAST(coalesce(sum(l.settled), 0) AS {int}),"                              \
+    " w.closed_settled - w.forgiven + CAST(coalesce(sum(l.settled), 0) AS {int}),"                 \
     " CAST(coalesce(sum(l.held), 0) AS {int}), w.committed,"                                       \
-    " w.budget_limit - w.closed_settled - w.committed, count(l.number)"                            \
+    " w.budget_limit + w.forgiven - w.closed_settled - w.committed, count(l.number), w.length_ms," \
+    " (SELECT CAST(coalesce(sum(s.amount), 0) AS {int}) FROM steps s WHERE s.\"window\" = w.id"    \
+    " AND s.end_ms <= ?1 - w.length_ms)"                                                           \
     " FROM windows w LEFT JOIN leases l ON l.\"window\" = w.id AND l.closed = 0"
 
 static void read_counter(struct weir_stmt *st, struct weir_arena *a, struct weir_ledger_counter *c)
 {
+    int64_t left = weir_stmt_i64(st, 12);
+
     *c = (struct weir_ledger_counter){.budget = weir_arena_strdup(a, weir_stmt_str(st, 0)),
                                       .scope = weir_arena_strdup(a, weir_stmt_str(st, 1)),
                                       .unit = (enum weir_unit)weir_stmt_i64(st, 2),
                                       .limit = weir_stmt_i64(st, 3),
                                       .window_start_ms = weir_stmt_i64(st, 4),
                                       .window_end_ms = weir_stmt_i64(st, 5),
-                                      .settled = weir_stmt_i64(st, 6),
+                                      .settled = weir_stmt_i64(st, 6) - left,
                                       .held = weir_stmt_i64(st, 7),
                                       .committed = weir_stmt_i64(st, 8),
-                                      .remaining = weir_stmt_i64(st, 9),
-                                      .open_leases = weir_stmt_i64(st, 10)};
+                                      .remaining = weir_stmt_i64(st, 9) + left,
+                                      .open_leases = weir_stmt_i64(st, 10),
+                                      .length_ms = weir_stmt_i64(st, 11)};
 }
 
 static int collect_counters(struct weir_stmt *st, size_t max, struct weir_arena *arena,
@@ -93,20 +99,21 @@ int weir_ledger_read_counters(struct weir_ledger_reader *r, int64_t now_ms, stru
     return collect_counters(st, max, arena, out, out_n);
 }
 
-int weir_ledger_read_history(struct weir_ledger_reader *r, struct weir_str budget,
+int weir_ledger_read_history(struct weir_ledger_reader *r, int64_t now_ms, struct weir_str budget,
                              struct weir_str scope, size_t max, struct weir_arena *arena,
                              struct weir_ledger_counter **out, size_t *out_n)
 {
     struct weir_stmt *st;
     int rc = weir_store_stmt(r->store,
-                             COUNTERS " WHERE w.budget = ?1 AND w.scope = ?2"
+                             COUNTERS " WHERE w.budget = ?2 AND w.scope = ?3"
                                       " GROUP BY w.id ORDER BY w.start_ms DESC",
                              &st);
 
     if (rc != WEIR_OK)
         return rc;
-    weir_stmt_bind_str(st, 1, budget);
-    weir_stmt_bind_str(st, 2, scope.p ? scope : WEIR_STR(""));
+    weir_stmt_bind_i64(st, 1, now_ms);
+    weir_stmt_bind_str(st, 2, budget);
+    weir_stmt_bind_str(st, 3, scope.p ? scope : WEIR_STR(""));
     return collect_counters(st, max, arena, out, out_n);
 }
 

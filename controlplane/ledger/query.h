@@ -25,6 +25,7 @@ struct weir_ledger_counter {
     int64_t committed;     /* lent and not given back */
     int64_t remaining;     /* limit - closed_settled - committed */
     int64_t open_leases;
+    int64_t length_ms; /* of a rolling window, which has no end; else 0 */
 };
 
 struct weir_ledger_lease {
@@ -39,9 +40,9 @@ WEIR_NODISCARD int weir_ledger_read_counters(struct weir_ledger_reader *r, int64
                                              struct weir_arena *arena,
                                              struct weir_ledger_counter **out, size_t *out_n);
 /* Windows of one budget, the newest first, the present one included. */
-WEIR_NODISCARD int weir_ledger_read_history(struct weir_ledger_reader *r, struct weir_str budget,
-                                            struct weir_str scope, size_t max,
-                                            struct weir_arena *arena,
+WEIR_NODISCARD int weir_ledger_read_history(struct weir_ledger_reader *r, int64_t now_ms,
+                                            struct weir_str budget, struct weir_str scope,
+                                            size_t max, struct weir_arena *arena,
                                             struct weir_ledger_counter **out, size_t *out_n);
 /* Open leases. budget absent: all. */
 WEIR_NODISCARD int weir_ledger_read_leases(struct weir_ledger_reader *r, struct weir_str budget,

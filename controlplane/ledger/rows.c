@@ -32,7 +32,14 @@ static const char *const schema[] = {
     "CREATE INDEX leases_recalled ON leases(recalled_ms) WHERE recalled_ms > 0;",
     /* The newest of the holder's debts that was lent: one that is asked for again is not. */
     "ALTER TABLE leases ADD COLUMN debts {int} NOT NULL DEFAULT 0",
-    "CREATE INDEX leases_debts ON leases(incarnation) WHERE debts > 0;"};
+    "CREATE INDEX leases_debts ON leases(incarnation) WHERE debts > 0;",
+    /* Rolling windows: what was spent, by the end of the step that it belongs to. What has left a
+     * window is forgiven: the sums themselves only grow. */
+    "ALTER TABLE budgets ADD COLUMN length_ms {int} NOT NULL DEFAULT 0;"
+    "ALTER TABLE windows ADD COLUMN length_ms {int} NOT NULL DEFAULT 0;"
+    "ALTER TABLE windows ADD COLUMN forgiven {int} NOT NULL DEFAULT 0;"
+    "CREATE TABLE steps(\"window\" {int} NOT NULL REFERENCES windows(id), end_ms {int} NOT NULL,"
+    "  amount {int} NOT NULL, PRIMARY KEY(\"window\", end_ms)) {strict, keyed};"};
 
 int weir_ledger_migrate(struct weir_store *s)
 {
@@ -45,7 +52,7 @@ void weir__fail(struct weir__core *c, int rc)
         c->rc = rc;
 }
 
-static struct weir_stmt *stmt(struct weir__core *c, const char *sql)
+struct weir_stmt *weir__stmt(struct weir__core *c, const char *sql)
 {
     struct weir_stmt *st = NULL;
     int rc;
@@ -58,7 +65,7 @@ static struct weir_stmt *stmt(struct weir__core *c, const char *sql)
     return rc == WEIR_OK ? st : NULL;
 }
 
-static bool row(struct weir__core *c, struct weir_stmt *st)
+bool weir__row(struct weir__core *c, struct weir_stmt *st)
 {
     int rc = weir_stmt_step(st);
 
@@ -67,7 +74,7 @@ static bool row(struct weir__core *c, struct weir_stmt *st)
     return rc == 1;
 }
 
-static void run(struct weir__core *c, struct weir_stmt *st)
+void weir__run(struct weir__core *c, struct weir_stmt *st)
 {
     int rc = weir_stmt_run(st);
 
@@ -75,7 +82,7 @@ static void run(struct weir__core *c, struct weir_stmt *st)
         weir__fail(c, rc);
 }
 
-static void run_i64(struct weir__core *c, struct weir_stmt *st, int64_t *out)
+void weir__run_i64(struct weir__core *c, struct weir_stmt *st, int64_t *out)
 {
     int rc = weir_stmt_run_i64(st, out);
 
@@ -93,17 +100,19 @@ static void read_window(struct weir_stmt *st, struct weir__window *out)
     *out = (struct weir__window){.id = weir_stmt_i64(st, 0),
                                  .start_ms = weir_stmt_i64(st, 1),
                                  .end_ms = weir_stmt_i64(st, 2),
-                                 .w = {.limit = weir_stmt_i64(st, 3),
+                                 .w = {.limit = weir_stmt_i64(st, 3) + weir_stmt_i64(st, 7),
                                        .closed_settled = weir_stmt_i64(st, 4),
-                                       .committed = weir_stmt_i64(st, 5)}};
+                                       .committed = weir_stmt_i64(st, 5)},
+                                 .length_ms = weir_stmt_i64(st, 6),
+                                 .forgiven = weir_stmt_i64(st, 7)};
 }
 
 static void insert_window(struct weir__core *c, const struct weir__budget *b, const char *scope,
                           struct weir__window *w)
 {
-    struct weir_stmt *st =
-        stmt(c, "INSERT INTO windows(budget, scope, unit, kind, start_ms, end_ms, budget_limit)"
-                " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) RETURNING id");
+    struct weir_stmt *st = weir__stmt(
+        c, "INSERT INTO windows(budget, scope, unit, kind, start_ms, end_ms, budget_limit,"
+           " length_ms) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) RETURNING id");
 
     if (!st)
         return;
@@ -114,7 +123,8 @@ static void insert_window(struct weir__core *c, const struct weir__budget *b, co
     weir_stmt_bind_i64(st, 5, w->start_ms);
     weir_stmt_bind_i64(st, 6, w->end_ms);
     weir_stmt_bind_i64(st, 7, w->w.limit);
-    run_i64(c, st, &w->id);
+    weir_stmt_bind_i64(st, 8, w->length_ms);
+    weir__run_i64(c, st, &w->id);
 }
 
 /* The newest window that is not over. A wall clock that stepped back does not bring back an older
@@ -122,10 +132,10 @@ static void insert_window(struct weir__core *c, const struct weir__budget *b, co
 bool weir__window_now(struct weir__core *c, const struct weir__budget *b, const char *scope,
                       struct weir__window *out)
 {
-    struct weir_stmt *st =
-        stmt(c, "SELECT id, start_ms, end_ms, budget_limit, closed_settled, committed FROM windows"
-                " WHERE budget = ?1 AND scope = ?2 AND unit = ?3 AND kind = ?4"
-                " ORDER BY start_ms DESC LIMIT 1");
+    struct weir_stmt *st = weir__stmt(
+        c, "SELECT id, start_ms, end_ms, budget_limit, closed_settled, committed, length_ms,"
+           " forgiven FROM windows WHERE budget = ?1 AND scope = ?2 AND unit = ?3 AND kind = ?4"
+           " ORDER BY start_ms DESC LIMIT 1");
     bool found;
 
     if (!st)
@@ -134,43 +144,55 @@ bool weir__window_now(struct weir__core *c, const struct weir__budget *b, const 
     bind_z(st, 2, scope);
     weir_stmt_bind_i64(st, 3, b->def.unit);
     weir_stmt_bind_i64(st, 4, b->def.window);
-    found = row(c, st);
+    found = weir__row(c, st);
     if (found)
         read_window(st, out);
     weir_stmt_reset(st);
     if (!found || (out->end_ms >= 0 && out->end_ms <= c->now.wall_ms)) {
-        *out = (struct weir__window){.w = {.limit = b->def.limit}};
+        *out = (struct weir__window){.w = {.limit = b->def.limit}, .length_ms = b->def.length_ms};
         weir_window_bounds(b->zone, b->def.window, c->now.wall_ms, &out->start_ms, &out->end_ms);
         insert_window(c, b, scope, out);
     }
-    out->w.limit = b->def.limit;
+    out->length_ms = b->def.length_ms;
+    if (out->length_ms > 0)
+        weir__steps_leave(c, out);
+    out->w.limit = b->def.limit + out->forgiven;
     return c->rc == WEIR_OK;
+}
+
+int64_t weir__spent(const struct weir__window *w, const struct weir__lease *l)
+{
+    return w->w.closed_settled + (l->row.closed ? 0 : l->row.settled);
 }
 
 void weir__window_save(struct weir__core *c, const struct weir__window *w)
 {
-    struct weir_stmt *st = stmt(c, "UPDATE windows SET budget_limit = ?2, closed_settled = ?3,"
-                                   " committed = ?4 WHERE id = ?1");
+    struct weir_stmt *st =
+        weir__stmt(c, "UPDATE windows SET budget_limit = ?2, closed_settled = ?3,"
+                      " committed = ?4, length_ms = ?5, forgiven = ?6 WHERE id = ?1");
 
     if (!st)
         return;
     weir_stmt_bind_i64(st, 1, w->id);
-    weir_stmt_bind_i64(st, 2, w->w.limit);
+    weir_stmt_bind_i64(st, 2, w->w.limit - w->forgiven);
     weir_stmt_bind_i64(st, 3, w->w.closed_settled);
     weir_stmt_bind_i64(st, 4, w->w.committed);
-    run(c, st);
+    weir_stmt_bind_i64(st, 5, w->length_ms);
+    weir_stmt_bind_i64(st, 6, w->forgiven);
+    weir__run(c, st);
 }
 
 bool weir__window_by_id(struct weir__core *c, int64_t id, struct weir__window *out)
 {
-    struct weir_stmt *st = stmt(c, "SELECT id, start_ms, end_ms, budget_limit, closed_settled,"
-                                   " committed FROM windows WHERE id = ?1");
+    struct weir_stmt *st =
+        weir__stmt(c, "SELECT id, start_ms, end_ms, budget_limit, closed_settled,"
+                      " committed, length_ms, forgiven FROM windows WHERE id = ?1");
     bool found;
 
     if (!st)
         return false;
     weir_stmt_bind_i64(st, 1, id);
-    found = row(c, st);
+    found = weir__row(c, st);
     if (found)
         read_window(st, out);
     weir_stmt_reset(st);
@@ -193,7 +215,7 @@ static void read_lease(struct weir_stmt *st, struct weir__lease *out)
 bool weir__lease_open(struct weir__core *c, int64_t window, const char *node,
                       const char *incarnation, struct weir__lease *out)
 {
-    struct weir_stmt *st = stmt(
+    struct weir_stmt *st = weir__stmt(
         c,
         "SELECT number, \"window\", granted, returned, settled, held, closed,"
         " asked, debts FROM leases WHERE incarnation = ?2 AND \"window\" = ?1 AND closed = 0 AND "
@@ -205,7 +227,7 @@ bool weir__lease_open(struct weir__core *c, int64_t window, const char *node,
     weir_stmt_bind_i64(st, 1, window);
     bind_z(st, 2, incarnation);
     bind_z(st, 3, node);
-    if (row(c, st))
+    if (weir__row(c, st))
         read_lease(st, out);
     weir_stmt_reset(st);
     return c->rc == WEIR_OK;
@@ -226,10 +248,10 @@ static void bind_lease(struct weir__core *c, struct weir_stmt *st, const struct 
 static void insert_lease(struct weir__core *c, struct weir__lease *l, const char *node,
                          const char *incarnation)
 {
-    struct weir_stmt *st =
-        stmt(c, "INSERT INTO leases(granted, returned, settled, held, closed, reported_ms, asked,"
-                " debts, \"window\", node, incarnation, opened_ms, seen_ms)"
-                " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?6, ?6) RETURNING number");
+    struct weir_stmt *st = weir__stmt(
+        c, "INSERT INTO leases(granted, returned, settled, held, closed, reported_ms, asked,"
+           " debts, \"window\", node, incarnation, opened_ms, seen_ms)"
+           " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?6, ?6) RETURNING number");
 
     if (!st)
         return;
@@ -237,7 +259,7 @@ static void insert_lease(struct weir__core *c, struct weir__lease *l, const char
     weir_stmt_bind_i64(st, 9, l->window);
     bind_z(st, 10, node);
     bind_z(st, 11, incarnation);
-    run_i64(c, st, &l->number);
+    weir__run_i64(c, st, &l->number);
 }
 
 void weir__lease_save(struct weir__core *c, struct weir__lease *l, const char *node,
@@ -249,7 +271,7 @@ void weir__lease_save(struct weir__core *c, struct weir__lease *l, const char *n
         insert_lease(c, l, node, incarnation);
         return;
     }
-    st = stmt(
+    st = weir__stmt(
         c,
         "UPDATE leases SET granted = ?1, returned = ?2, settled = ?3, held = ?4,"
         " closed = ?5, reported_ms = ?6, seen_ms = ?6, asked = ?7, debts = ?8 WHERE number = ?9");
@@ -257,12 +279,12 @@ void weir__lease_save(struct weir__core *c, struct weir__lease *l, const char *n
         return;
     bind_lease(c, st, l);
     weir_stmt_bind_i64(st, 9, l->number);
-    run(c, st);
+    weir__run(c, st);
 }
 
 int64_t weir__debts_lent(struct weir__core *c, const struct weir__ask *a)
 {
-    struct weir_stmt *st = stmt(
+    struct weir_stmt *st = weir__stmt(
         c, "SELECT coalesce(max(l.debts), 0) FROM leases l JOIN windows w ON w.id = l.\"window\""
            " WHERE l.incarnation = ?1 AND l.debts > 0 AND l.node = ?2 AND w.budget = ?3"
            " AND w.scope = ?4");
@@ -274,14 +296,14 @@ int64_t weir__debts_lent(struct weir__core *c, const struct weir__ask *a)
     bind_z(st, 2, a->node);
     bind_z(st, 3, a->budget);
     bind_z(st, 4, a->scope);
-    run_i64(c, st, &n);
+    weir__run_i64(c, st, &n);
     return n;
 }
 
 int weir__lease_by_number(struct weir__core *c, int64_t number, const char *node,
                           struct weir__lease *out)
 {
-    struct weir_stmt *st = stmt(
+    struct weir_stmt *st = weir__stmt(
         c,
         "SELECT number, \"window\", granted, returned, settled, held, closed,"
         " asked, debts FROM leases WHERE number = ?1 AND (CAST(?2 AS TEXT) IS NULL OR node = ?2)");
@@ -291,7 +313,7 @@ int weir__lease_by_number(struct weir__core *c, int64_t number, const char *node
         return 0;
     weir_stmt_bind_i64(st, 1, number);
     bind_z(st, 2, node);
-    found = row(c, st);
+    found = weir__row(c, st);
     if (found)
         read_lease(st, out);
     weir_stmt_reset(st);
@@ -314,7 +336,7 @@ static void each(struct weir__core *c, struct weir_stmt *st, weir__lease_fn fn, 
 {
     struct refs refs = {0};
 
-    while (row(c, st)) {
+    while (weir__row(c, st)) {
         struct weir__lease_ref *r;
 
         if (refs.n == refs.cap) {
@@ -342,7 +364,7 @@ static void each(struct weir__core *c, struct weir_stmt *st, weir__lease_fn fn, 
 void weir__each_open_of_holder(struct weir__core *c, const char *incarnation, weir__lease_fn fn,
                                void *arg)
 {
-    struct weir_stmt *st = stmt(c, OPEN_LEASES " AND l.incarnation = ?1");
+    struct weir_stmt *st = weir__stmt(c, OPEN_LEASES " AND l.incarnation = ?1");
 
     if (!st)
         return;
@@ -352,7 +374,7 @@ void weir__each_open_of_holder(struct weir__core *c, const char *incarnation, we
 
 void weir__each_open_of_window(struct weir__core *c, int64_t window, weir__lease_fn fn, void *arg)
 {
-    struct weir_stmt *st = stmt(c, OPEN_LEASES " AND l.window = ?1");
+    struct weir_stmt *st = weir__stmt(c, OPEN_LEASES " AND l.window = ?1");
 
     if (!st)
         return;
@@ -363,13 +385,13 @@ void weir__each_open_of_window(struct weir__core *c, int64_t window, weir__lease
 int64_t weir__count_open_of_window(struct weir__core *c, int64_t window)
 {
     struct weir_stmt *st =
-        stmt(c, "SELECT count(*) FROM leases WHERE \"window\" = ?1 AND closed = 0");
+        weir__stmt(c, "SELECT count(*) FROM leases WHERE \"window\" = ?1 AND closed = 0");
     int64_t n = 0;
 
     if (!st)
         return 0;
     weir_stmt_bind_i64(st, 1, window);
-    if (row(c, st))
+    if (weir__row(c, st))
         n = weir_stmt_i64(st, 0);
     weir_stmt_reset(st);
     return n;
@@ -377,7 +399,7 @@ int64_t weir__count_open_of_window(struct weir__core *c, int64_t window)
 
 void weir__each_open(struct weir__core *c, weir__lease_fn fn, void *arg)
 {
-    struct weir_stmt *st = stmt(c, OPEN_LEASES);
+    struct weir_stmt *st = weir__stmt(c, OPEN_LEASES);
 
     if (st)
         each(c, st, fn, arg);
@@ -387,12 +409,12 @@ void weir__each_open(struct weir__core *c, weir__lease_fn fn, void *arg)
 
 static void save_budget(struct weir__core *c, const struct weir__budget *b)
 {
-    struct weir_stmt *st =
-        stmt(c, "INSERT INTO budgets(id, unit, mode, kind, timezone, budget_limit, gone)"
-                " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO UPDATE SET"
-                " unit = excluded.unit, mode = excluded.mode, kind = excluded.kind,"
-                " timezone = excluded.timezone, budget_limit = excluded.budget_limit,"
-                " gone = excluded.gone");
+    struct weir_stmt *st = weir__stmt(
+        c, "INSERT INTO budgets(id, unit, mode, kind, timezone, budget_limit, gone, length_ms)"
+           " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO UPDATE SET"
+           " unit = excluded.unit, mode = excluded.mode, kind = excluded.kind,"
+           " timezone = excluded.timezone, budget_limit = excluded.budget_limit,"
+           " gone = excluded.gone, length_ms = excluded.length_ms");
 
     if (!st)
         return;
@@ -403,7 +425,8 @@ static void save_budget(struct weir__core *c, const struct weir__budget *b)
     weir_stmt_bind_str(st, 5, weir_str_of(b->def.timezone));
     weir_stmt_bind_i64(st, 6, b->def.limit);
     weir_stmt_bind_i64(st, 7, b->gone_ms != 0);
-    run(c, st);
+    weir_stmt_bind_i64(st, 8, b->def.length_ms);
+    weir__run(c, st);
 }
 
 /* What another replica lends and this one doesn't know yet stays. */
@@ -415,22 +438,23 @@ void weir__budgets_save(struct weir__core *c)
 
 void weir__budget_forget(struct weir__core *c, const char *id)
 {
-    struct weir_stmt *st = stmt(c, "DELETE FROM budgets WHERE id = ?1");
+    struct weir_stmt *st = weir__stmt(c, "DELETE FROM budgets WHERE id = ?1");
 
     if (!st)
         return;
     bind_z(st, 1, id);
-    run(c, st);
+    weir__run(c, st);
 }
 
 int weir__budgets_load(struct weir__core *c, struct weir__budget_set **out)
 {
     struct weir__budget_set *s;
-    struct weir_stmt *st = stmt(c, "SELECT id, unit, mode, kind, timezone, budget_limit, gone"
-                                   " FROM budgets");
+    struct weir_stmt *st =
+        weir__stmt(c, "SELECT id, unit, mode, kind, timezone, budget_limit, gone,"
+                      " length_ms FROM budgets");
     int rc = weir__budget_set_make(NULL, 0, &s);
 
-    while (st && rc == WEIR_OK && row(c, st)) {
+    while (st && rc == WEIR_OK && weir__row(c, st)) {
         struct weir_ledger_budget def = {
             .id = weir_arena_strdup(c->arena, weir_stmt_str(st, 0)),
             .unit = (enum weir_unit)weir_stmt_i64(st, 1),
@@ -438,7 +462,8 @@ int weir__budgets_load(struct weir__core *c, struct weir__budget_set **out)
             .window = (enum weir_window_kind)weir_stmt_i64(st, 3),
             .timezone =
                 weir_stmt_str(st, 4).n ? weir_arena_strdup(c->arena, weir_stmt_str(st, 4)) : NULL,
-            .limit = weir_stmt_i64(st, 5)};
+            .limit = weir_stmt_i64(st, 5),
+            .length_ms = weir_stmt_i64(st, 7)};
 
         /* A time zone that this machine has lost is the policy's to complain of. */
         (void)!weir__budget_set_add(s, &def, weir_stmt_i64(st, 6) ? c->now.mono_ms : 0);
@@ -455,41 +480,41 @@ int weir__budgets_load(struct weir__core *c, struct weir__budget_set **out)
  * what the batch before has left, and the server's clock never runs back between two of them. */
 void weir__take_turn(struct weir__core *c)
 {
-    struct weir_stmt *st = stmt(c, "SELECT one FROM ledger {for update}");
+    struct weir_stmt *st = weir__stmt(c, "SELECT one FROM ledger {for update}");
     int64_t one;
 
     if (!st)
         return;
-    run_i64(c, st, &one);
+    weir__run_i64(c, st, &one);
     if (c->rc == WEIR_OK)
         weir__fail(c, weir_store_now(c->store, &c->now.wall_ms));
 }
 
 void weir__recall_remote(struct weir__core *c, int64_t number)
 {
-    struct weir_stmt *st = stmt(c, "UPDATE leases SET recalled_ms = ?2 WHERE number = ?1");
+    struct weir_stmt *st = weir__stmt(c, "UPDATE leases SET recalled_ms = ?2 WHERE number = ?1");
 
     if (!st)
         return;
     weir_stmt_bind_i64(st, 1, number);
     weir_stmt_bind_i64(st, 2, c->now.wall_ms);
-    run(c, st);
+    weir__run(c, st);
 }
 
 void weir__recall_taken(struct weir__core *c, int64_t number)
 {
-    struct weir_stmt *st = stmt(c, "UPDATE leases SET recalled_ms = 0 WHERE number = ?1");
+    struct weir_stmt *st = weir__stmt(c, "UPDATE leases SET recalled_ms = 0 WHERE number = ?1");
 
     if (!st)
         return;
     weir_stmt_bind_i64(st, 1, number);
-    run(c, st);
+    weir__run(c, st);
 }
 
 void weir__each_recalled(struct weir__core *c, weir__lease_fn fn, void *arg)
 {
-    struct weir_stmt *st =
-        stmt(c, OPEN_LEASES " AND l.recalled_ms > 0 AND l.recalled_ms > ?1 ORDER BY l.number");
+    struct weir_stmt *st = weir__stmt(
+        c, OPEN_LEASES " AND l.recalled_ms > 0 AND l.recalled_ms > ?1 ORDER BY l.number");
 
     if (!st)
         return;
@@ -514,34 +539,40 @@ int weir__count_recalled(struct weir__core *c, int64_t *n)
 void weir__holder_lives(struct weir__core *c, const char *incarnation)
 {
     struct weir_stmt *st =
-        stmt(c, "UPDATE leases SET seen_ms = ?2 WHERE incarnation = ?1 AND closed = 0");
+        weir__stmt(c, "UPDATE leases SET seen_ms = ?2 WHERE incarnation = ?1 AND closed = 0");
 
     if (!st)
         return;
     bind_z(st, 1, incarnation);
     weir_stmt_bind_i64(st, 2, c->now.wall_ms);
-    run(c, st);
+    weir__run(c, st);
 }
 
 /* ---- end of life ---- */
 
-/* Closed leases are of no use a day after their window; windows stay for history: minutes for a
- * day, hours for 30 days, others for three years. */
+/* Closed leases are of no use a day after their window, or after the last report when it rolls;
+ * windows stay for history: minutes for a day, hours for 30 days, others for three years, rolling
+ * ones as long as something is in them. */
 void weir__prune(struct weir__core *c)
 {
-    struct weir_stmt *st =
-        stmt(c, "DELETE FROM leases WHERE closed = 1 AND \"window\" IN (SELECT id FROM windows"
-                " WHERE end_ms >= 0 AND end_ms < ?1)");
+    static const char *const sql[] = {
+        "DELETE FROM leases WHERE closed = 1 AND \"window\" IN (SELECT w.id FROM windows w"
+        " WHERE (w.end_ms >= 0 AND w.end_ms < CAST(?1 AS {int}) - 86400000) OR (w.length_ms > 0 AND"
+        " leases.reported_ms < CAST(?1 AS {int}) - 86400000 - w.length_ms))",
+        "DELETE FROM windows WHERE end_ms >= 0 AND end_ms + CASE kind"
+        " WHEN 1 THEN 86400000 WHEN 2 THEN 2592000000 ELSE 94608000000 END < ?1"
+        " AND NOT EXISTS (SELECT 1 FROM leases WHERE \"window\" = windows.id)",
+        "DELETE FROM windows WHERE length_ms > 0 AND start_ms < ?1"
+        " AND NOT EXISTS (SELECT 1 FROM leases WHERE \"window\" = windows.id)"
+        " AND NOT EXISTS (SELECT 1 FROM steps WHERE \"window\" = windows.id)"};
 
-    if (st) {
-        weir_stmt_bind_i64(st, 1, c->now.wall_ms - 86400000);
-        run(c, st);
-    }
-    st = stmt(c, "DELETE FROM windows WHERE end_ms >= 0 AND end_ms + CASE kind"
-                 " WHEN 1 THEN 86400000 WHEN 2 THEN 2592000000 ELSE 94608000000 END < ?1"
-                 " AND NOT EXISTS (SELECT 1 FROM leases WHERE \"window\" = windows.id)");
-    if (st) {
+    weir__steps_sweep(c);
+    for (size_t i = 0; i < sizeof sql / sizeof *sql; i++) {
+        struct weir_stmt *st = weir__stmt(c, sql[i]);
+
+        if (!st)
+            return;
         weir_stmt_bind_i64(st, 1, c->now.wall_ms);
-        run(c, st);
+        weir__run(c, st);
     }
 }

@@ -2,13 +2,18 @@
 #include "base/mem.h"
 #include "controlplane/ledger/core_internal.h"
 
+#define ROLLING_MAX_MS (INT64_C(400) * 86400000)
+
 static int check_budget(const struct weir_ledger_budget *def)
 {
     bool ok = def->id && def->id[0] && strlen(def->id) <= WEIR__LEDGER_NAME_MAX &&
               !strchr(def->id, '\n') && def->unit >= WEIR_UNIT_NANO_USD &&
               def->unit <= WEIR_UNIT_REQUESTS && def->mode >= WEIR_MODE_HARD &&
               def->mode <= WEIR_MODE_OBSERVE && def->window >= WEIR_WINDOW_MINUTE &&
-              def->window <= WEIR_WINDOW_TOTAL && def->limit >= 0 && def->limit <= WEIR_AMOUNT_MAX;
+              def->window <= WEIR_WINDOW_ROLLING && def->limit >= 0 &&
+              def->limit <= WEIR_AMOUNT_MAX &&
+              (def->window == WEIR_WINDOW_ROLLING) == (def->length_ms > 0) &&
+              def->length_ms <= ROLLING_MAX_MS;
 
     return ok ? WEIR_OK : WEIR_EINVAL;
 }

@@ -24,6 +24,7 @@ static void fill_budget(const struct weir_policy_object *o, struct weir_ledger_b
                                                               : WEIR_MODE_HARD,
                                        .window = (enum weir_window_kind)spec->window,
                                        .timezone = spec->timezone,
+                                       .length_ms = spec->has_length ? spec->length : 0,
                                        .limit = limit->has_usd      ? limit->usd
                                                 : limit->has_tokens ? limit->tokens
                                                                     : limit->requests};

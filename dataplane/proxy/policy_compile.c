@@ -271,6 +271,13 @@ static void compile_exhausted(struct weir_policy_budget *b, const Weir__V1__Budg
     }
 }
 
+/* An hour at most: waiting helps. */
+static bool is_rate(const Weir__V1__BudgetSpec *spec)
+{
+    return spec->window == WEIR__V1__WINDOW__minute || spec->window == WEIR__V1__WINDOW__hour ||
+           (spec->window == WEIR__V1__WINDOW__rolling && OR(spec, length, 0) <= 3600000);
+}
+
 static void compile_budget(struct weir_policy_compile *c, const struct weir_policy_resource *r)
 {
     Weir__V1__Budget *m = weir__policy_unpack(c, r, &weir__v1__budget__descriptor);
@@ -285,7 +292,7 @@ static void compile_budget(struct weir_policy_compile *c, const struct weir_poli
     }
     *b = (struct weir_policy_budget){
         .spec = spec,
-        .rate = spec->window == WEIR__V1__WINDOW__minute || spec->window == WEIR__V1__WINDOW__hour,
+        .rate = is_rate(spec),
         .unknown_price_allowed = OR(unknown, allow, false),
         .unknown_price_assumed = OR(unknown, assume, -1),
         .charge_hold = OR(spec, onusagemissing, WEIR__V1__ON_USAGE_MISSING__estimate) ==

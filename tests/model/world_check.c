@@ -52,7 +52,7 @@ static int64_t cap_of(const struct world *w, int64_t window, int64_t limit)
 static const char *check_windows(struct world *w)
 {
     struct weir_stmt *st =
-        query(w, "SELECT budget, id, budget_limit, closed_settled, committed,"
+        query(w, "SELECT budget, id, budget_limit + forgiven, closed_settled, committed,"
                  " (SELECT coalesce(sum(settled), 0) FROM leases WHERE window = w.id AND closed),"
                  " (SELECT coalesce(sum(max(granted - returned, settled)), 0) FROM leases"
                  "  WHERE window = w.id AND NOT closed) FROM windows w");
@@ -116,7 +116,7 @@ static const char *check_monotone(struct world *w)
 static const char *check_truth(struct world *w)
 {
     int64_t window = -1, sum = 0;
-    struct weir_stmt *st = query(w, "SELECT window, closed, settled, budget_limit,"
+    struct weir_stmt *st = query(w, "SELECT window, closed, settled, budget_limit + forgiven,"
                                     " (SELECT id FROM ledger) || '-' || number FROM leases"
                                     " JOIN windows w ON w.id = window ORDER BY window");
     size_t seen = 0, with_truth = 0;

@@ -83,6 +83,13 @@ static void what_does_not_fit_together_gets_its_exact_sentence(void **state)
          "a.yaml:4: Budget/b: spec.maxWait: has no effect without onExhausted: queue\n"
          "a.yaml:4: Budget/b: spec.onExhausted: clamp needs a limit of money or tokens: calls have "
          "no size\n"},
+        {BUDGET("b", "{limit: {usd: 1}, window: rolling, timezone: UTC}"), "",
+         "a.yaml:4: Budget/b: spec.window: rolling needs length: say how far back it reaches, such "
+         "as 24h\n"
+         "a.yaml:4: Budget/b: spec.timezone: has no effect with window: rolling, which knows no "
+         "days\n"},
+        {BUDGET("b", "{limit: {usd: 1}, window: day, length: 24h}"), "",
+         "a.yaml:4: Budget/b: spec.length: has no effect without window: rolling\n"},
         {BUDGET("b", "{limit: {usd: 1}, window: day, onExhausted: downgrade}"), "",
          "a.yaml:4: Budget/b: spec.onExhausted: downgrade needs downgradeTo: name the cheaper "
          "model\n"},

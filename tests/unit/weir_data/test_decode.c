@@ -115,7 +115,7 @@ static void every_bad_input_gets_its_exact_sentence(void **state)
          "a.yaml:5: Budget/b: spec.limit.usd: \"1e3\" is no amount: write US dollars like 20 or "
          "12.50, with at most 9 decimals\n"
          "a.yaml:6: Budget/b: spec.window: must be one of minute, hour, day, week, month, total, "
-         "not \"fortnight\"\n"},
+         "rolling, not \"fortnight\"\n"},
         {"a.yaml", BUDGET "  limit: {usd: 0.0000000001}\n  window: day\n",
          "a.yaml:5: Budget/b: spec.limit.usd: \"0.0000000001\" is no amount: write US dollars like "
          "20 or 12.50, with at most 9 decimals\n"},

@@ -196,12 +196,12 @@ static void grants_and_reports_are_what_a_reader_sees(void **state)
     assert_int_equal(n, 1);
     assert_string_equal(leases[0].id, peer.lease);
     assert_string_equal(leases[0].node, "node-1");
-    assert_int_equal(weir_ledger_read_history(r, WEIR_STR("default/team"), WEIR_STR("agent-a"), 10,
-                                              arena, &counters, &n),
+    assert_int_equal(weir_ledger_read_history(r, weir_wall_ms(), WEIR_STR("default/team"),
+                                              WEIR_STR("agent-a"), 10, arena, &counters, &n),
                      WEIR_OK);
     assert_int_equal(n, 1);
-    assert_int_equal(weir_ledger_read_history(r, WEIR_STR("default/other"), WEIR_STR_NULL, 10,
-                                              arena, &counters, &n),
+    assert_int_equal(weir_ledger_read_history(r, weir_wall_ms(), WEIR_STR("default/other"),
+                                              WEIR_STR_NULL, 10, arena, &counters, &n),
                      WEIR_OK);
     assert_int_equal(n, 0);
     weir_ledger_reader_close(r);
