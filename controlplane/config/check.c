@@ -241,12 +241,36 @@ static void check_window(struct check *c, const struct weir__config_item *i,
         bad(c, i, "spec.timezone", "has no effect with window: rolling, which knows no days");
 }
 
+static bool is_callers(Weir__V1__PerKey k)
+{
+    return k == WEIR__V1__PER_KEY__session || k == WEIR__V1__PER_KEY__run ||
+           k == WEIR__V1__PER_KEY__user;
+}
+
+static void check_per(struct check *c, const struct weir__config_item *i,
+                      const Weir__V1__BudgetSpec *b)
+{
+    bool callers = false;
+    char path[64];
+
+    for (size_t k = 0; k < b->n_per; k++) {
+        callers = callers || is_callers(b->per[k]);
+        for (size_t j = 0; j < k; j++)
+            if (b->per[k] == b->per[j]) {
+                (void)snprintf(path, sizeof path, "spec.per[%zu]", k);
+                bad(c, i, path, "is listed twice: remove one");
+                break;
+            }
+    }
+    if (b->has_maxcounters && !callers)
+        bad(c, i, "spec.maxCounters", "has no effect without per: session, run or user");
+}
+
 static void check_budget(struct check *c, const struct weir__config_item *i)
 {
     const Weir__V1__BudgetSpec *b = ((const Weir__V1__Budget *)i->o.message)->spec;
     const Weir__V1__OnPartition *part = b->onpartition;
     const Weir__V1__OnUnknownPrice *price = b->onunknownprice;
-    char path[64];
 
     if (part && part->has_allow && part->allow && part->allowwithin)
         bad(c, i, "spec.onPartition", "allow and allowWithin exclude each other: remove one");
@@ -259,13 +283,7 @@ static void check_budget(struct check *c, const struct weir__config_item *i)
         bad(c, i, "spec.onUnknownPrice", "allow and assume exclude each other: remove one");
     check_window(c, i, b);
     check_exhausted(c, i, b);
-    for (size_t k = 0; k < b->n_per; k++)
-        for (size_t j = 0; j < k; j++)
-            if (b->per[k] == b->per[j]) {
-                (void)snprintf(path, sizeof path, "spec.per[%zu]", k);
-                bad(c, i, path, "is listed twice: remove one");
-                break;
-            }
+    check_per(c, i, b);
 }
 
 static void check_prices(struct check *c, const struct weir__config_item *i)

@@ -52,7 +52,7 @@ static int64_t size_of(struct weir__core *c, const struct weir__budget *b,
 enum outcome { ANSWERED, LACKING };
 
 /* Lends if it can. LACKING: less than the ask needs is left; *w says how things stand. */
-static enum outcome try_grant(struct weir__core *c, const struct weir__budget *b,
+static enum outcome try_grant(struct weir__core *c, struct weir__budget *b,
                               const struct weir__ask *a, struct weir__window *w)
 {
     struct weir__lease l;
@@ -60,8 +60,13 @@ static enum outcome try_grant(struct weir__core *c, const struct weir__budget *b
     int64_t x;
     int rc = WEIR_OK;
 
-    if (!weir__window_now(c, b, a->scope, w) ||
-        !weir__lease_open(c, w->id, a->node, a->incarnation, &l))
+    if (!weir__window_now(c, b, a->scope, w))
+        return ANSWERED;
+    if (w->full) {
+        weir__out_refusal(c, a, w, false, "too many counters");
+        return ANSWERED;
+    }
+    if (!weir__lease_open(c, w->id, a->node, a->incarnation, &l))
         return ANSWERED; /* the batch fails, and its end answers */
     if (l.number && a->seq && (int64_t)a->seq <= l.asked) {
         /* Repeated: what was lent for it, a debt above all, is not lent twice. */

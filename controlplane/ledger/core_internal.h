@@ -39,6 +39,8 @@ struct weir__budget {
     char *timezone; /* def's; NULL: UTC */
     struct weir_zone *zone;
     int64_t gone_ms; /* monotonic; no longer in the policy, and last asked for then. 0: in it */
+    bool counted, told_full;
+    int64_t live, counted_ms; /* its counters, where they have a bound; monotonic */
     UT_hash_handle hh;
 };
 
@@ -49,8 +51,9 @@ struct weir__budget_set {
 struct weir__window {
     int64_t id; /* 0: not stored yet */
     int64_t start_ms, end_ms;
-    int64_t length_ms;           /* of a rolling one; else 0 */
-    int64_t forgiven;            /* spent, but no longer counted */
+    int64_t length_ms; /* of a rolling one; else 0 */
+    int64_t forgiven;  /* spent, but no longer counted */
+    bool full; /* not there: its budget has as many counters as it may. The rest is not set */
     struct weir_ledger_window w; /* its limit has forgiven on top */
 };
 
@@ -124,7 +127,7 @@ struct weir__asked {
 };
 
 /* rows.c: all of them set c->rc when the store fails, and then return false or nothing. */
-bool weir__window_now(struct weir__core *c, const struct weir__budget *b, const char *scope,
+bool weir__window_now(struct weir__core *c, struct weir__budget *b, const char *scope,
                       struct weir__window *out); /* stored if it is new */
 void weir__window_save(struct weir__core *c, const struct weir__window *w);
 bool weir__window_by_id(struct weir__core *c, int64_t id, struct weir__window *out);
@@ -155,9 +158,6 @@ void weir__each_open_of_holder(struct weir__core *c, const char *incarnation, we
 void weir__each_open_of_window(struct weir__core *c, int64_t window, weir__lease_fn fn, void *arg);
 int64_t weir__count_open_of_window(struct weir__core *c, int64_t window);
 void weir__each_open(struct weir__core *c, weir__lease_fn fn, void *arg);
-void weir__prune(struct weir__core *c);
-void weir__budgets_save(struct weir__core *c);
-void weir__budget_forget(struct weir__core *c, const char *id);
 /* Between replicas on one database. */
 void weir__take_turn(struct weir__core *c);
 void weir__recall_remote(struct weir__core *c, int64_t number); /* its holder is elsewhere */
@@ -165,8 +165,6 @@ void weir__recall_taken(struct weir__core *c, int64_t number);
 int weir__count_recalled(struct weir__core *c, int64_t *n); /* outside a transaction */
 void weir__each_recalled(struct weir__core *c, weir__lease_fn fn, void *arg);
 void weir__holder_lives(struct weir__core *c, const char *incarnation);
-int weir__budgets_load(struct weir__core *c,
-                       struct weir__budget_set **out); /* *out is set anyway */
 void weir__fail(struct weir__core *c, int rc);
 /* For the tables' other files; NULL and nothing once the batch has failed. */
 struct weir_stmt *weir__stmt(struct weir__core *c, const char *sql);
@@ -174,8 +172,18 @@ bool weir__row(struct weir__core *c, struct weir_stmt *st);
 void weir__run(struct weir__core *c, struct weir_stmt *st);
 void weir__run_i64(struct weir__core *c, struct weir_stmt *st, int64_t *out);
 
+/* lending.c */
+void weir__budgets_save(struct weir__core *c);
+void weir__budget_forget(struct weir__core *c, const char *id);
+int weir__budgets_load(struct weir__core *c,
+                       struct weir__budget_set **out); /* *out is set anyway */
+/* May the budget have one more live counter? Takes its place if so. */
+bool weir__counter_fits(struct weir__core *c, struct weir__budget *b);
+
+void weir__prune(struct weir__core *c); /* prune.c */
+
 /* rolling.c. What was spent in a rolling window, in steps. */
-void weir__steps_leave(struct weir__core *c, struct weir__window *w); /* the caller saves w */
+void weir__steps_leave(struct weir__core *c, struct weir__window *w); /* saves w */
 void weir__steps_add(struct weir__core *c, const struct weir__window *w, int64_t spent);
 /* How long until so much is left, if nothing else is lent meanwhile; -1: never. */
 int64_t weir__steps_wait_ms(struct weir__core *c, const struct weir__window *w, int64_t need);

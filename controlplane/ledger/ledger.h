@@ -37,6 +37,7 @@ struct weir_ledger_budget {
     const char *timezone; /* IANA name; NULL: UTC */
     int64_t limit;        /* 0 blocks */
     int64_t length_ms;    /* of a rolling window; else 0 */
+    int64_t max_counters; /* live at once, where callers name them; 0: no bound */
 };
 
 struct weir_ledger_options {

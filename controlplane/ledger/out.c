@@ -91,7 +91,9 @@ void weir__out_refusal(struct weir__core *c, const struct weir__ask *a,
     r->retry = retry;
     r->reason = copy(c, reason);
     r->resetsinms = -1;
-    if (w) {
+    if (w && w->full) {
+        r->has_full = r->full = true;
+    } else if (w) {
         r->has_limit = r->has_remaining = true;
         r->limit = w->w.limit - w->forgiven;
         r->remaining = at_least_0(weir_window_remaining(&w->w));

@@ -39,7 +39,8 @@ static const char *const schema[] = {
     "ALTER TABLE windows ADD COLUMN length_ms {int} NOT NULL DEFAULT 0;"
     "ALTER TABLE windows ADD COLUMN forgiven {int} NOT NULL DEFAULT 0;"
     "CREATE TABLE steps(\"window\" {int} NOT NULL REFERENCES windows(id), end_ms {int} NOT NULL,"
-    "  amount {int} NOT NULL, PRIMARY KEY(\"window\", end_ms)) {strict, keyed};"};
+    "  amount {int} NOT NULL, PRIMARY KEY(\"window\", end_ms)) {strict, keyed};",
+    "ALTER TABLE budgets ADD COLUMN max_counters {int} NOT NULL DEFAULT 0"};
 
 int weir_ledger_migrate(struct weir_store *s)
 {
@@ -129,7 +130,7 @@ static void insert_window(struct weir__core *c, const struct weir__budget *b, co
 
 /* The newest window that is not over. A wall clock that stepped back does not bring back an older
  * one: what was spent is never forgotten that way. */
-bool weir__window_now(struct weir__core *c, const struct weir__budget *b, const char *scope,
+bool weir__window_now(struct weir__core *c, struct weir__budget *b, const char *scope,
                       struct weir__window *out)
 {
     struct weir_stmt *st = weir__stmt(
@@ -151,6 +152,9 @@ bool weir__window_now(struct weir__core *c, const struct weir__budget *b, const 
     if (!found || (out->end_ms >= 0 && out->end_ms <= c->now.wall_ms)) {
         *out = (struct weir__window){.w = {.limit = b->def.limit}, .length_ms = b->def.length_ms};
         weir_window_bounds(b->zone, b->def.window, c->now.wall_ms, &out->start_ms, &out->end_ms);
+        out->full = !weir__counter_fits(c, b);
+        if (out->full)
+            return c->rc == WEIR_OK;
         insert_window(c, b, scope, out);
     }
     out->length_ms = b->def.length_ms;
@@ -405,75 +409,6 @@ void weir__each_open(struct weir__core *c, weir__lease_fn fn, void *arg)
         each(c, st, fn, arg);
 }
 
-/* ---- the budgets that lend ---- */
-
-static void save_budget(struct weir__core *c, const struct weir__budget *b)
-{
-    struct weir_stmt *st = weir__stmt(
-        c, "INSERT INTO budgets(id, unit, mode, kind, timezone, budget_limit, gone, length_ms)"
-           " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO UPDATE SET"
-           " unit = excluded.unit, mode = excluded.mode, kind = excluded.kind,"
-           " timezone = excluded.timezone, budget_limit = excluded.budget_limit,"
-           " gone = excluded.gone, length_ms = excluded.length_ms");
-
-    if (!st)
-        return;
-    bind_z(st, 1, b->id);
-    weir_stmt_bind_i64(st, 2, b->def.unit);
-    weir_stmt_bind_i64(st, 3, b->def.mode);
-    weir_stmt_bind_i64(st, 4, b->def.window);
-    weir_stmt_bind_str(st, 5, weir_str_of(b->def.timezone));
-    weir_stmt_bind_i64(st, 6, b->def.limit);
-    weir_stmt_bind_i64(st, 7, b->gone_ms != 0);
-    weir_stmt_bind_i64(st, 8, b->def.length_ms);
-    weir__run(c, st);
-}
-
-/* What another replica lends and this one doesn't know yet stays. */
-void weir__budgets_save(struct weir__core *c)
-{
-    for (const struct weir__budget *b = c->budgets->by_id; b && c->rc == WEIR_OK; b = b->hh.next)
-        save_budget(c, b);
-}
-
-void weir__budget_forget(struct weir__core *c, const char *id)
-{
-    struct weir_stmt *st = weir__stmt(c, "DELETE FROM budgets WHERE id = ?1");
-
-    if (!st)
-        return;
-    bind_z(st, 1, id);
-    weir__run(c, st);
-}
-
-int weir__budgets_load(struct weir__core *c, struct weir__budget_set **out)
-{
-    struct weir__budget_set *s;
-    struct weir_stmt *st =
-        weir__stmt(c, "SELECT id, unit, mode, kind, timezone, budget_limit, gone,"
-                      " length_ms FROM budgets");
-    int rc = weir__budget_set_make(NULL, 0, &s);
-
-    while (st && rc == WEIR_OK && weir__row(c, st)) {
-        struct weir_ledger_budget def = {
-            .id = weir_arena_strdup(c->arena, weir_stmt_str(st, 0)),
-            .unit = (enum weir_unit)weir_stmt_i64(st, 1),
-            .mode = (enum weir_budget_mode)weir_stmt_i64(st, 2),
-            .window = (enum weir_window_kind)weir_stmt_i64(st, 3),
-            .timezone =
-                weir_stmt_str(st, 4).n ? weir_arena_strdup(c->arena, weir_stmt_str(st, 4)) : NULL,
-            .limit = weir_stmt_i64(st, 5),
-            .length_ms = weir_stmt_i64(st, 7)};
-
-        /* A time zone that this machine has lost is the policy's to complain of. */
-        (void)!weir__budget_set_add(s, &def, weir_stmt_i64(st, 6) ? c->now.mono_ms : 0);
-    }
-    if (st)
-        weir_stmt_reset(st);
-    *out = s;
-    return rc == WEIR_OK ? c->rc : rc;
-}
-
 /* ---- between replicas ---- */
 
 /* Batches take turns: the row is the lock that SQLite's begin is. Then everything that is read is
@@ -546,33 +481,4 @@ void weir__holder_lives(struct weir__core *c, const char *incarnation)
     bind_z(st, 1, incarnation);
     weir_stmt_bind_i64(st, 2, c->now.wall_ms);
     weir__run(c, st);
-}
-
-/* ---- end of life ---- */
-
-/* Closed leases are of no use a day after their window, or after the last report when it rolls;
- * windows stay for history: minutes for a day, hours for 30 days, others for three years, rolling
- * ones as long as something is in them. */
-void weir__prune(struct weir__core *c)
-{
-    static const char *const sql[] = {
-        "DELETE FROM leases WHERE closed = 1 AND \"window\" IN (SELECT w.id FROM windows w"
-        " WHERE (w.end_ms >= 0 AND w.end_ms < CAST(?1 AS {int}) - 86400000) OR (w.length_ms > 0 AND"
-        " leases.reported_ms < CAST(?1 AS {int}) - 86400000 - w.length_ms))",
-        "DELETE FROM windows WHERE end_ms >= 0 AND end_ms + CASE kind"
-        " WHEN 1 THEN 86400000 WHEN 2 THEN 2592000000 ELSE 94608000000 END < ?1"
-        " AND NOT EXISTS (SELECT 1 FROM leases WHERE \"window\" = windows.id)",
-        "DELETE FROM windows WHERE length_ms > 0 AND start_ms < ?1"
-        " AND NOT EXISTS (SELECT 1 FROM leases WHERE \"window\" = windows.id)"
-        " AND NOT EXISTS (SELECT 1 FROM steps WHERE \"window\" = windows.id)"};
-
-    weir__steps_sweep(c);
-    for (size_t i = 0; i < sizeof sql / sizeof *sql; i++) {
-        struct weir_stmt *st = weir__stmt(c, sql[i]);
-
-        if (!st)
-            return;
-        weir_stmt_bind_i64(st, 1, c->now.wall_ms);
-        weir__run(c, st);
-    }
 }

@@ -7,9 +7,26 @@
 #include "controlplane/main/control_internal.h"
 #include "weir/v1/config.pb-c.h"
 
-enum { MAX_BUDGETS = 100000 };
+enum { MAX_BUDGETS = 100000, MAX_COUNTERS = 10000 /* config.proto's default */ };
 
 /* ---- to the ledger ---- */
+
+/* Who calls can name as many of these as it likes. */
+static bool callers_name(const Weir__V1__BudgetSpec *spec)
+{
+    for (size_t i = 0; i < spec->n_per; i++)
+        if (spec->per[i] == WEIR__V1__PER_KEY__session || spec->per[i] == WEIR__V1__PER_KEY__run ||
+            spec->per[i] == WEIR__V1__PER_KEY__user)
+            return true;
+    return false;
+}
+
+static int64_t max_counters(const Weir__V1__BudgetSpec *spec)
+{
+    if (!callers_name(spec))
+        return 0;
+    return spec->has_maxcounters ? spec->maxcounters : MAX_COUNTERS;
+}
 
 static void fill_budget(const struct weir_policy_object *o, struct weir_ledger_budget *out)
 {
@@ -25,6 +42,7 @@ static void fill_budget(const struct weir_policy_object *o, struct weir_ledger_b
                                        .window = (enum weir_window_kind)spec->window,
                                        .timezone = spec->timezone,
                                        .length_ms = spec->has_length ? spec->length : 0,
+                                       .max_counters = max_counters(spec),
                                        .limit = limit->has_usd      ? limit->usd
                                                 : limit->has_tokens ? limit->tokens
                                                                     : limit->requests};

@@ -100,16 +100,11 @@ struct weir_counter *weir__counter_get(struct weir_holder *h, int64_t now_ms,
     return c;
 }
 
-static bool idle(const struct weir_holder *h, const struct weir_counter *c, int64_t now_ms)
+static bool idle(const struct weir_counter *c, int64_t now_ms)
 {
-    if (c->cur || c->debt || c->open || c->first || c->serving)
+    if (c->cur || c->debt || c->open || c->first || c->serving || c->leases > 0)
         return false;
-    if (now_ms - c->last_used_ms < WEIR__COUNTER_IDLE_MS)
-        return false;
-    for (struct weir_held_lease *l = h->leases; l; l = l->hh.next)
-        if (l->counter == c)
-            return false;
-    return true;
+    return now_ms - c->last_used_ms >= (c->full ? WEIR__COUNTER_FULL_MS : WEIR__COUNTER_IDLE_MS);
 }
 
 static void free_counter(struct weir_counter *c)
@@ -125,7 +120,7 @@ void weir__counters_evict(struct weir_holder *h, int64_t now_ms)
         for (struct weir_counter **at = &h->buckets[i]; *at;) {
             struct weir_counter *c = *at;
 
-            if (!idle(h, c, now_ms)) {
+            if (!idle(c, now_ms)) {
                 at = &c->next_in_bucket;
                 continue;
             }

@@ -43,6 +43,7 @@ struct weir_admit_part {
 enum weir_refusal {
     WEIR_REFUSED_EXHAUSTED, /* the budget is used up, or the call is larger than what is left */
     WEIR_REFUSED_NO_LEASE,  /* the control plane can't be asked, or did not answer in time */
+    WEIR_REFUSED_COUNTERS,  /* the budget has as many live counters as it may, and not this one */
 };
 
 /* Why an admission failed, for the caller's error and the log. */

@@ -17,7 +17,8 @@ enum {
     WEIR__PREFETCH_PAUSE_MS = 1000, /* after a prefetch was refused */
     WEIR__HEARTBEAT_MS = 10000,     /* something is sent at least so often */
     WEIR__FINAL_RESEND_MS = 5000,   /* a final report is repeated until it is confirmed */
-    WEIR__COUNTER_IDLE_MS = 600000  /* an unused counter is forgotten after this */
+    WEIR__COUNTER_IDLE_MS = 600000, /* an unused counter is forgotten after this */
+    WEIR__COUNTER_FULL_MS = 10000   /* and one that the ledger did not open */
 };
 
 /* ACTIVE -> ENDED (no new holds) -> FINAL (reported until confirmed) -> freed: see lease.h. */
@@ -53,6 +54,7 @@ struct weir_counter {
     uint64_t debt_id;            /* 0: none was named */
     int64_t uncovered;           /* held without a lease */
     int64_t open;                /* holds, leased or not */
+    size_t leases;               /* that name it */
 
     struct weir_admission *first, *last; /* waiting, in order */
     int64_t waiting_sum;
@@ -63,6 +65,7 @@ struct weir_counter {
 
     bool refused; /* the ledger's last word was "used up"; believed until refused_until_ms */
     int64_t refused_until_ms, remaining, resets_at_ms;
+    bool full; /* it was refused since the ledger opens no more counters of the budget */
 
     int64_t typical;    /* a hold's usual amount */
     int64_t spent;      /* since the rate was last worked out */

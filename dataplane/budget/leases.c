@@ -22,6 +22,8 @@ void weir__lease_forget(struct weir_holder *h, struct weir_held_lease *lease)
         weir_journal_drop(h->journal, lease->slot);
     if (lease->counter && lease->counter->cur == lease)
         lease->counter->cur = NULL;
+    if (lease->counter)
+        lease->counter->leases--;
     HASH_DEL(h->leases, lease);
     free(lease);
 }
@@ -114,6 +116,8 @@ static struct weir_held_lease *take_up(struct weir_holder *h, int64_t now_ms,
     struct weir_held_lease *lease = weir__lease_add(h, id, now_ms);
 
     lease->counter = c;
+    if (c)
+        c->leases++;
     if (!c || below_floor(h, id) || (c->cur && older(id, c->cur->id))) {
         decline(lease);
         return lease;
@@ -136,7 +140,7 @@ static void learn(struct weir_counter *c, int64_t now_ms, const Weir__V1__LeaseG
         c->remaining = g->remaining;
     c->resets_at_ms =
         g->has_windowendsinms && g->windowendsinms >= 0 ? now_ms + g->windowendsinms : -1;
-    c->refused = false;
+    c->refused = c->full = false;
 }
 
 static void apply(struct weir_holder *h, int64_t now_ms, struct weir_held_lease *lease,
@@ -268,6 +272,7 @@ static void on_refusal(struct weir_holder *h, int64_t now_ms, const Weir__V1__Le
         return;
     }
     c->refused = true;
+    c->full = r->full;
     c->refused_until_ms = now_ms + WEIR__RETRY_MS;
     c->remaining = r->has_remaining ? r->remaining : 0;
     c->resets_at_ms = r->has_resetsinms && r->resetsinms >= 0 && r->resetsinms < INT64_MAX / 4

@@ -22,6 +22,12 @@ static struct weir_str scope_part(const struct weir_exchange *x, const struct we
         return c->provider->name;
     case WEIR__V1__PER_KEY__key:
         return x->key->id;
+    case WEIR__V1__PER_KEY__session:
+        return x->caller.session;
+    case WEIR__V1__PER_KEY__run:
+        return x->caller.run;
+    case WEIR__V1__PER_KEY__user:
+        return x->caller.user;
     default:
         return WEIR_STR("");
     }
@@ -42,7 +48,8 @@ static struct weir_str scope_of(const struct weir_exchange *x, const struct weir
          * less strict than what was asked for. */
         if (part.n > MAX_SCOPE_BYTES - n)
             part.n = MAX_SCOPE_BYTES - n;
-        memcpy(out + n, part.p, part.n);
+        if (part.n)
+            memcpy(out + n, part.p, part.n);
         n += part.n;
     }
     return (struct weir_str){out, n};

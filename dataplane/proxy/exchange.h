@@ -13,6 +13,7 @@
 #include "dataplane/llm/llm.h"
 #include "dataplane/llm/pricing.h"
 #include "dataplane/llm/translate.h"
+#include "dataplane/proxy/caller.h"
 #include "dataplane/proxy/pipeline.h"
 #include "dataplane/proxy/policy.h"
 #include "dataplane/telemetry/record.h"
@@ -93,6 +94,7 @@ struct weir_exchange {
     struct weir_llm_translation translations[WEIR_DIALECT_COUNT];
 
     /* hold */
+    struct weir_caller caller;
     struct weir_admission admission;
     struct weir_charge charges[WEIR_ADMIT_PARTS_MAX];
     size_t charge_count;

@@ -51,6 +51,12 @@ static const char *sentence(struct weir_exchange *x, const struct weir_admit_fai
             "Weir's budget '%s' can't be checked now: the control plane did "
             "not answer, and this proxy holds no share of it that is large enough.",
             c->budget->conf.id);
+    if (f->why == WEIR_REFUSED_COUNTERS)
+        return weir_arena_printf(
+            x->arena,
+            "Weir's budget '%s' follows as many sessions, runs or users as it may (maxCounters), "
+            "and '%.*s' is not one of them.",
+            c->budget->conf.id, WEIR_STR_ARG(c->scope));
     return weir_arena_printf(
         x->arena,
         "Weir's budget '%s'%s%.*s%s does not allow this call: limit %s, left %s, needed up to "
@@ -73,6 +79,8 @@ enum weir_verdict weir_answer_shortage(struct weir_exchange *x, const struct wei
         err.http_status = 503;
         err.code = "budget_unavailable";
         err.retry_after_s = 1;
+    } else if (f->why == WEIR_REFUSED_COUNTERS) {
+        err.code = "too_many_counters";
     } else if (b->rate && b->conf.limit > 0) {
         err.http_status = 429;
         err.code = "rate_limit_exceeded";

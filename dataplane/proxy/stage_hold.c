@@ -112,6 +112,7 @@ enum weir_verdict weir_stage_hold(struct weir_exchange *x)
 
     if (x->endpoint.operation != WEIR_OP_GENERATE)
         return WEIR_V_CONTINUE;
+    weir_caller_read(x);
     if (weir_charges_collect(x, &err))
         return weir_answer_error(x, &err);
     x->bounded = weir_charges_bound(x);

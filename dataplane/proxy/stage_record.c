@@ -30,15 +30,8 @@ static int64_t since(const struct weir_exchange *x, int64_t us)
 
 static void fill_caller(const struct weir_exchange *x, struct weir_record *r)
 {
-    static const struct weir_str session_headers[] = {{"x-claude-code-session-id", 24},
-                                                      {"session_id", 10},
-                                                      {"session-id", 10},
-                                                      {"x-session-id", 12}};
-
     r->user_agent = weir_http_req_header(x->req, WEIR_STR("user-agent"));
-    r->session = x->call.session;
-    for (size_t i = 0; i < sizeof session_headers / sizeof *session_headers && !r->session.n; i++)
-        r->session = weir_http_req_header(x->req, session_headers[i]);
+    r->session = weir_caller_session(x);
     if (!x->agent)
         return;
     r->ns = x->agent->ns;

@@ -226,6 +226,27 @@ static void a_refusal_ends_the_wait_and_says_when_it_resets(void **state)
     assert_int_equal(admit(b, &again, 100), WEIR_EWAIT);
 }
 
+static void a_counter_that_the_ledger_does_not_open_is_told_apart_and_soon_forgotten(void **state)
+{
+    Weir__V1__BudgetDown down = WEIR__V1__BUDGET_DOWN__INIT;
+    Weir__V1__LeaseRefusal r = WEIR__V1__LEASE_REFUSAL__INIT, *list[] = {&r};
+    struct bench *b = *state;
+    struct call c;
+
+    (void)admit(b, &c, 100);
+    r.budget = (char *)TEAM;
+    r.scope = (char *)"";
+    r.has_seq = r.has_full = r.full = true;
+    r.seq = b->seq;
+    down.refusals = list;
+    down.n_refusals = 1;
+    weir_holder_on_down(b->h, b->now, &down);
+    assert_int_equal(c.rc, WEIR_ELIMIT);
+    assert_int_equal(c.failure.why, WEIR_REFUSED_COUNTERS);
+    pass(b, 15000);
+    assert_int_equal(weir_holder_remaining(b->h, WEIR_STR(TEAM), WEIR_STR("")), -1);
+}
+
 static void ask_again_is_not_used_up(void **state)
 {
     struct bench *b = *state;
@@ -552,6 +573,7 @@ int main(void)
         CASE(b_04_a_call_is_charged_once_however_often_it_is_settled),
         CASE(waiting_calls_are_served_in_order),
         CASE(a_refusal_ends_the_wait_and_says_when_it_resets),
+        CASE(a_counter_that_the_ledger_does_not_open_is_told_apart_and_soon_forgotten),
         CASE(ask_again_is_not_used_up),
         CASE(without_an_answer_the_wait_ends),
         CASE(a_cancelled_wait_never_resumes),

@@ -88,8 +88,9 @@ static void what_does_not_fit_together_gets_its_exact_sentence(void **state)
          "as 24h\n"
          "a.yaml:4: Budget/b: spec.timezone: has no effect with window: rolling, which knows no "
          "days\n"},
-        {BUDGET("b", "{limit: {usd: 1}, window: day, length: 24h}"), "",
-         "a.yaml:4: Budget/b: spec.length: has no effect without window: rolling\n"},
+        {BUDGET("b", "{limit: {usd: 1}, window: day, length: 24h, per: [key], maxCounters: 5}"), "",
+         "a.yaml:4: Budget/b: spec.length: has no effect without window: rolling\n"
+         "a.yaml:4: Budget/b: spec.maxCounters: has no effect without per: session, run or user\n"},
         {BUDGET("b", "{limit: {usd: 1}, window: day, onExhausted: downgrade}"), "",
          "a.yaml:4: Budget/b: spec.onExhausted: downgrade needs downgradeTo: name the cheaper "
          "model\n"},

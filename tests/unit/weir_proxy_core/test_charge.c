@@ -90,6 +90,22 @@ static void a_counter_is_charged_once_however_many_targets_reach_it(void **state
     assert_true(weir_str_is(x->charges[0].scope, "tools|k1"));
 }
 
+static void what_callers_name_has_a_counter_of_its_own(void **state)
+{
+    const char *rules =
+        BUDGET("b", "  limit: {tokens: 9}\n  window: day\n  per: [user, agent, session, run]\n");
+    struct weir_caller none = {WEIR_STR(""), WEIR_STR(""), WEIR_STR("")};
+
+    (void)state;
+    assert_int_equal(collect(rules), WEIR_OK);
+    x->caller = none;
+    assert_int_equal(weir_charges_collect(x, &err), WEIR_OK);
+    assert_true(weir_str_is(x->charges[0].scope, "|coder||"));
+    x->caller = (struct weir_caller){WEIR_STR("s1"), WEIR_STR("r1"), WEIR_STR("u1")};
+    assert_int_equal(weir_charges_collect(x, &err), WEIR_OK);
+    assert_true(weir_str_is(x->charges[0].scope, "u1|coder|s1|r1"));
+}
+
 static void each_provider_has_a_counter_where_the_budget_says_so(void **state)
 {
     struct weir_attempt a;
@@ -280,6 +296,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(a_counter_is_charged_once_however_many_targets_reach_it),
+        CASE(what_callers_name_has_a_counter_of_its_own),
         CASE(each_provider_has_a_counter_where_the_budget_says_so),
         CASE(a_budget_of_others_is_not_charged),
         CASE(a_hard_budget_of_money_refuses_what_has_no_price),

@@ -1,6 +1,6 @@
-/* Rolling windows on both engines. Their shortest length is a second, so what has to leave is
- * waited for, by asking again. That nothing comes back too early is shown in tests/model/rolling.c.
- */
+/* Rolling windows, and counters that callers name, on both engines. A rolling window's shortest
+ * length is a second, so what has to leave is waited for, by asking again. That nothing comes back
+ * too early is shown in tests/model/rolling.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,12 +21,14 @@ static struct engine at;
 static struct weir_ledger *ledger;
 static struct weir_ledger_session *session;
 static uint64_t seq;
+static const char *scope; /* that is asked for */
 
 static struct {
     pthread_mutex_t mutex;
     pthread_cond_t cond;
     int grants, refusals;
     int64_t granted, resets_in_ms, limit;
+    bool full;
     char lease[64];
 } peer = {.mutex = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER};
 
@@ -43,6 +45,7 @@ static void on_down(void *arg, const Weir__V1__BudgetDown *down)
     for (size_t i = 0; i < down->n_refusals; i++) {
         peer.refusals++;
         peer.resets_in_ms = down->refusals[i]->resetsinms;
+        peer.full = down->refusals[i]->full;
     }
     (void)pthread_cond_signal(&peer.cond);
     (void)pthread_mutex_unlock(&peer.mutex);
@@ -59,6 +62,7 @@ static int setup(void)
     struct weir_ledger_options o = {.path = at.dsn};
 
     seq = 0;
+    scope = "";
     peer.grants = peer.refusals = 0;
     if (weir_ledger_create(&o, &ledger) != WEIR_OK)
         return -1;
@@ -102,7 +106,7 @@ static bool ask(int64_t need, int64_t settled)
     up.asks = asks;
     up.n_asks = 1;
     a.budget = (char *)"default/roll";
-    a.scope = (char *)"";
+    a.scope = (char *)scope;
     a.has_seq = a.has_need = a.has_want = true;
     a.seq = ++seq;
     a.need = a.want = need;
@@ -179,6 +183,46 @@ static void a_rolling_window_needs_a_length_and_no_other_has_one(void **state)
     assert_int_equal(weir_ledger_set_budgets(ledger, &b, 1), WEIR_EINVAL);
 }
 
+static bool ask_for(const char *whose)
+{
+    scope = whose;
+    return ask(1, -1);
+}
+
+static void a_budget_opens_no_more_counters_than_it_may(void **state)
+{
+    struct weir_ledger_budget b = {.id = "default/roll",
+                                   .unit = WEIR_UNIT_TOKENS,
+                                   .mode = WEIR_MODE_HARD,
+                                   .window = WEIR_WINDOW_TOTAL,
+                                   .max_counters = 2,
+                                   .limit = LIMIT};
+    struct weir_ledger_options o = {.path = at.dsn};
+
+    (void)state;
+    assert_int_equal(weir_ledger_set_budgets(ledger, &b, 1), WEIR_OK);
+    assert_true(ask_for("s1"));
+    assert_true(ask_for("s2"));
+    assert_false(ask_for("s3"));
+    assert_true(peer.full);
+    assert_true(ask_for("s1")); /* those that are live go on */
+    scope = "s2";
+    assert_false(ask(LIMIT + 1, -1));
+    assert_false(peer.full); /* used up is another thing */
+    b.max_counters = 3;
+    assert_int_equal(weir_ledger_set_budgets(ledger, &b, 1), WEIR_OK);
+    assert_true(ask_for("s3"));
+    assert_false(ask_for("s4"));
+
+    weir_ledger_detach(session);
+    weir_ledger_destroy(ledger);
+    assert_int_equal(weir_ledger_create(&o, &ledger), WEIR_OK);
+    session = weir_ledger_attach(ledger, "node-1", on_down, NULL);
+    assert_int_equal(weir_ledger_set_budgets(ledger, NULL, 0), WEIR_OK); /* the bound is stored */
+    assert_false(ask_for("s4"));
+    assert_true(peer.full);
+}
+
 #define ON_BOTH(test)                                                                              \
     cmocka_unit_test_setup_teardown(test, sqlite, end),                                            \
         cmocka_unit_test_setup_teardown(test, postgres, end)
@@ -187,6 +231,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         ON_BOTH(what_has_left_the_window_is_lent_again_and_not_before),
+        ON_BOTH(a_budget_opens_no_more_counters_than_it_may),
         ON_BOTH(a_rolling_window_needs_a_length_and_no_other_has_one),
     };
 

@@ -1,0 +1,42 @@
+/* What the ledger forgets, and when. */
+#include "controlplane/ledger/core_internal.h"
+
+/* Of a budget whose counters callers name; to be closed with a bracket. */
+#define NAMED(window)                                                                              \
+    " EXISTS (SELECT 1 FROM windows w JOIN budgets b ON b.id = w.budget WHERE b.max_counters > 0"  \
+    " AND w.id = " window
+
+/* Closed leases are of no use a day after their window, or after the last report when it rolls;
+ * windows stay for history: minutes for a day, hours for 30 days, others for three years, rolling
+ * ones as long as something is in them. Where callers name the counters, a week; and one that never
+ * ends is forgotten after 30 days without a report. */
+void weir__prune(struct weir__core *c)
+{
+    static const char *const sql[] = {
+        "DELETE FROM leases WHERE closed = 1 AND \"window\" IN (SELECT w.id FROM windows w"
+        " WHERE (w.end_ms >= 0 AND w.end_ms < CAST(?1 AS {int}) - 86400000) OR (w.length_ms > 0 AND"
+        " leases.reported_ms < CAST(?1 AS {int}) - 86400000 - w.length_ms))",
+        "DELETE FROM leases WHERE closed = 1 AND" NAMED(
+            "leases.\"window\"") " AND w.end_ms < 0 AND w.length_ms = 0"
+                                 " AND leases.reported_ms < CAST(?1 AS {int}) - 2592000000)",
+        "DELETE FROM windows WHERE" NAMED(
+            "windows.id") " AND (w.end_ms < 0 OR w.end_ms < CAST(?1 AS {int}) - 604800000))"
+                          " AND NOT EXISTS (SELECT 1 FROM leases WHERE \"window\" = windows.id)"
+                          " AND NOT EXISTS (SELECT 1 FROM steps WHERE \"window\" = windows.id)",
+        "DELETE FROM windows WHERE end_ms >= 0 AND end_ms + CASE kind"
+        " WHEN 1 THEN 86400000 WHEN 2 THEN 2592000000 ELSE 94608000000 END < ?1"
+        " AND NOT EXISTS (SELECT 1 FROM leases WHERE \"window\" = windows.id)",
+        "DELETE FROM windows WHERE length_ms > 0 AND start_ms < ?1"
+        " AND NOT EXISTS (SELECT 1 FROM leases WHERE \"window\" = windows.id)"
+        " AND NOT EXISTS (SELECT 1 FROM steps WHERE \"window\" = windows.id)"};
+
+    weir__steps_sweep(c);
+    for (size_t i = 0; i < sizeof sql / sizeof *sql; i++) {
+        struct weir_stmt *st = weir__stmt(c, sql[i]);
+
+        if (!st)
+            return;
+        weir_stmt_bind_i64(st, 1, c->now.wall_ms);
+        weir__run(c, st);
+    }
+}
