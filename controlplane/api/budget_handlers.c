@@ -6,7 +6,7 @@
 
 enum { MAX_COUNTERS = 5000, MAX_LEASES = 20000 };
 
-static struct weir_ledger_reader *open_reader(struct weir_api_ctx *c)
+struct weir_ledger_reader *weir__api_ledger_reader(struct weir_api_ctx *c)
 {
     struct weir_ledger_reader *r = NULL;
     int rc = c->api->backend.ledger_path ? weir_ledger_reader_open(c->api->backend.ledger_path, &r)
@@ -54,6 +54,8 @@ static void write_counter(struct weir_jw *w, const struct weir_ledger_counter *k
     weir_jw_i64(w, "committed", k->committed);
     weir_jw_i64(w, "remaining", k->remaining);
     weir_jw_i64(w, "startedMs", k->window_start_ms);
+    if (k->carried > 0)
+        weir_jw_i64(w, "carried", k->carried);
     if (k->length_ms > 0)
         weir_jw_i64(w, "lengthMs", k->length_ms);
     if (k->window_end_ms < 0)
@@ -110,7 +112,7 @@ static void write_budgets(struct weir_api_ctx *c, struct weir_str only, struct f
 
 void weir__api_budgets(struct weir_api_ctx *c)
 {
-    struct weir_ledger_reader *r = open_reader(c);
+    struct weir_ledger_reader *r = weir__api_ledger_reader(c);
     struct weir_str budget = weir__api_query(c, "budget");
     struct found f;
     int rc;
@@ -142,7 +144,7 @@ void weir__api_budget_history(struct weir_api_ctx *c)
     size_t n;
     int rc;
 
-    if (!weir__api_query_i64(c, "limit", 30, 1, 1000, &limit) || !(r = open_reader(c)))
+    if (!weir__api_query_i64(c, "limit", 30, 1, 1000, &limit) || !(r = weir__api_ledger_reader(c)))
         return;
     rc = weir_ledger_read_history(r, weir_wall_ms(), weir_str_of(budget),
                                   scope.p ? scope : WEIR_STR(""), (size_t)limit, c->arena,

@@ -139,5 +139,12 @@ void weir__api_budget_history(struct weir_api_ctx *c);
 /* Every budget's numbers for /metrics, its scopes summed; nothing when the ledger can't be read. */
 void weir__api_budget_metrics(struct weir_api_ctx *c, struct weir_buf *out);
 void weir__api_lease_release(struct weir_api_ctx *c);
+/* NULL: the reply is there. The caller closes it. */
+struct weir_ledger_reader;
+struct weir_ledger_reader *weir__api_ledger_reader(struct weir_api_ctx *c);
+
+void weir__api_budget_entries(struct weir_api_ctx *c);
+void weir__api_budget_raise(struct weir_api_ctx *c);
+void weir__api_budget_reset(struct weir_api_ctx *c);
 
 #endif

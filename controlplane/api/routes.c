@@ -77,6 +77,12 @@ const struct weir_api_route weir__api_routes[] = {
      "Each counter of each budget: limit, settled, held, lent, remaining, when it resets, who holds leases."},
     {"GET", V1 "/budgets/{namespace}/{name}/history", WEIR_ROLE_VIEWER, WEIR_API_POOL, weir__api_budget_history, "scope, limit",
      "The windows of one counter, the newest first."},
+    {"GET", V1 "/budgets/{namespace}/{name}/entries", WEIR_ROLE_VIEWER, WEIR_API_POOL, weir__api_budget_entries, "limit",
+     "What operators did to a budget, the newest first: increases (`inForce` while they hold) and resets, with who did it."},
+    {"POST", V1 "/budgets/{namespace}/{name}/raise", WEIR_ROLE_ADMIN, WEIR_API_POOL | WEIR_API_BODY, weir__api_budget_raise, "",
+     "Raises a limit for a time, at once. Body: `{\"by\": \"50\", \"untilMs\": N, \"scope\": S}`: by in US dollars, tokens or requests as the budget counts; without `scope` each of its counters."},
+    {"POST", V1 "/budgets/{namespace}/{name}/reset", WEIR_ROLE_ADMIN, WEIR_API_POOL | WEIR_API_BODY, weir__api_budget_reset, "",
+     "What was reported as spent in the present window counts no more; what is held or lent does. Body: `{\"scope\": S}`, or `{}` for every counter."},
     {"POST", V1 "/leases/{id}/release", WEIR_ROLE_ADMIN, WEIR_API_POOL, weir__api_lease_release, "",
      "Writes off the lease of a proxy that is lost: what it settled and held is charged, the rest is free again."},
 };

@@ -303,6 +303,8 @@ static void bash_script(struct weir_cli *cli)
     next_words("", print_word, cli);
     fprintf(cli->out, "'\n  else case ${COMP_WORDS[1]} in\n    keys) words='");
     next_words("keys", print_word, cli);
+    fprintf(cli->out, "' ;;\n    budget) words='");
+    next_words("budget", print_word, cli);
     fprintf(cli->out, "' ;;\n    budgets) words='");
     next_words("budgets", print_word, cli);
     fprintf(
@@ -322,6 +324,8 @@ static void zsh_script(struct weir_cli *cli)
     fprintf(cli->out, "  )\n  if (( CURRENT == 2 )); then _describe command commands; return; fi\n"
                       "  case $words[2] in\n    keys) compadd --");
     next_words("keys", print_word, cli);
+    fprintf(cli->out, " ;;\n    budget) compadd --");
+    next_words("budget", print_word, cli);
     fprintf(cli->out, " ;;\n    budgets) compadd --");
     next_words("budgets", print_word, cli);
     fprintf(cli->out,
@@ -338,6 +342,8 @@ static void fish_script(struct weir_cli *cli)
     next_words("", print_fish, cli);
     fprintf(cli->out, "complete -c weir -f -n '__fish_seen_subcommand_from keys' -a '");
     next_words("keys", print_word, cli);
+    fprintf(cli->out, "'\ncomplete -c weir -f -n '__fish_seen_subcommand_from budget' -a '");
+    next_words("budget", print_word, cli);
     fprintf(cli->out, "'\ncomplete -c weir -f -n '__fish_seen_subcommand_from budgets' -a '");
     next_words("budgets", print_word, cli);
     fprintf(cli->out,

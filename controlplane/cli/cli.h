@@ -46,6 +46,8 @@ enum weir_cli_flag_id {
     WEIR_FLAG_READY_FILE,
     WEIR_FLAG_STORE,
     WEIR_FLAG_STORE_FILE,
+    WEIR_FLAG_UNTIL,
+    WEIR_FLAG_SCOPE,
     WEIR_FLAG_COUNT,
 };
 
@@ -128,6 +130,11 @@ int weir__cli_calls(struct weir_cli *cli);
 int weir__cli_trace(struct weir_cli *cli);
 int weir__cli_budgets(struct weir_cli *cli);
 int weir__cli_budgets_release(struct weir_cli *cli);
+int weir__cli_budget_show(struct weir_cli *cli);
+int weir__cli_budget_raise(struct weir_cli *cli);
+int weir__cli_budget_reset(struct weir_cli *cli);
+/* Prints the budgets that are asked for. The unit of the first one is in the arena. */
+int weir__cli_budgets_table(struct weir_cli *cli, const char **out_unit);
 int weir__cli_fleet(struct weir_cli *cli);
 int weir__cli_join_token(struct weir_cli *cli);
 int weir__cli_login(struct weir_cli *cli);

@@ -172,6 +172,13 @@ static void add_budget(struct weir_cli_table *t, yyjson_val *b, int64_t now_ms)
 
 int weir__cli_budgets(struct weir_cli *cli)
 {
+    const char *unit;
+
+    return weir__cli_budgets_table(cli, &unit);
+}
+
+int weir__cli_budgets_table(struct weir_cli *cli, const char **out_unit)
+{
     static const char *const names[] = {"BUDGET", "SCOPE", "WINDOW", ">LIMIT", ">SPENT",
                                         ">HELD",  ">LENT", ">FREE",  "UNIT",   "RESETS"};
     const char *ns = cli->flags[WEIR_FLAG_NAMESPACE] ? cli->flags[WEIR_FLAG_NAMESPACE] : "default";
@@ -190,6 +197,16 @@ int weir__cli_budgets(struct weir_cli *cli)
                                       : weir_arena_printf(cli->arena, "%s/%s", ns, cli->args[0])));
     code = weir__cli_call(cli, "GET", path, WEIR_STR_NULL, &doc);
     root = yyjson_doc_get_root(doc);
+    if (code == WEIR_EXIT_OK && cli->arg_count &&
+        yyjson_arr_size(yyjson_obj_get(root, "items")) == 0) {
+        weir__cli_complain(cli, "weir budgets lists them.", "there is no budget \"%s\"",
+                           cli->args[0]);
+        code = WEIR_EXIT_NOT_FOUND;
+    }
+    if (code == WEIR_EXIT_OK)
+        *out_unit = weir_arena_strdup(
+            cli->arena, weir_str_of(weir__cli_text(
+                            cli, yyjson_arr_get_first(yyjson_obj_get(root, "items")), "unit")));
     if (code == WEIR_EXIT_OK && !weir__cli_print_raw(cli, root)) {
         weir__cli_table_init(&t, cli, names, 10);
         yyjson_arr_foreach(yyjson_obj_get(root, "items"), i, max, b)

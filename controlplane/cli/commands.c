@@ -14,7 +14,7 @@ const struct weir_cli_flag weir__cli_flags[WEIR_FLAG_COUNT] = {
     [WEIR_FLAG_FILE]       = {"--file", 'f', "PATH", "a file or a folder of manifests, - for standard input; may be repeated"},
     [WEIR_FLAG_NAMESPACE]  = {"--namespace", 'n', "NS", "the namespace (default)"},
     [WEIR_FLAG_DRY_RUN]    = {"--dry-run", 0, NULL, "check and show, change nothing"},
-    [WEIR_FLAG_BY]         = {"--by", 0, "LABELS", "up to three of agent, project, team, model, provider, key (agent,model)"},
+    [WEIR_FLAG_BY]         = {"--by", 0, "LABELS", "spend: up to three of agent, project, team, model, provider, key (agent,model); budget raise: the amount"},
     [WEIR_FLAG_SINCE]      = {"--since", 0, "TIME", "how far back: 90s, 30m, 24h, 7d"},
     [WEIR_FLAG_LIMIT]      = {"--limit", 0, "N", "at most so many rows"},
     [WEIR_FLAG_MONTH]      = {"--month", 0, "YYYY-MM", "the calendar month, UTC (this one)"},
@@ -32,6 +32,8 @@ const struct weir_cli_flag weir__cli_flags[WEIR_FLAG_COUNT] = {
     [WEIR_FLAG_READY_FILE] = {"--ready-file", 0, "FILE", "written once calls are served: gateway=URL and model=NAME, a line each"},
     [WEIR_FLAG_STORE]      = {"--store", 0, "URI", "a PostgreSQL, without a password (WEIR_STORE)"},
     [WEIR_FLAG_STORE_FILE] = {"--store-file", 0, "FILE", "a file with that URI, which may hold a password"},
+    [WEIR_FLAG_UNTIL]      = {"--until", 0, "WHEN", "when the increase ends: a day (2026-12-01, UTC) or 12h, 7d"},
+    [WEIR_FLAG_SCOPE]      = {"--scope", 0, "SCOPE", "one counter, as SCOPE in `weir budgets` names it (all of the budget's)"},
 };
 
 const struct weir_cli_command weir__cli_commands[] = {
@@ -91,6 +93,15 @@ const struct weir_cli_command weir__cli_commands[] = {
     {"budgets release", "LEASE", 1, 1, 0, weir__cli_budgets_release,
      "Write off the lease of a proxy that is gone for good; `weir budgets -o json` has the ids.",
      "weir budgets release 01h9zk\n"},
+    {"budget show", "NAME", 1, 1, BIT(NAMESPACE), weir__cli_budget_show,
+     "Show one budget, its increases and resets.",
+     "weir budget show daily\n"},
+    {"budget raise", "NAME", 1, 1, BIT(NAMESPACE) | BIT(BY) | BIT(UNTIL) | BIT(SCOPE), weir__cli_budget_raise,
+     "Raise a limit for a time, at once; the increase stays in the ledger.",
+     "weir budget raise daily --by 50 --until 2026-12-01\nweir budget raise agents --scope claude --by 5 --until 12h\n"},
+    {"budget reset", "NAME", 1, 1, BIT(NAMESPACE) | BIT(SCOPE), weir__cli_budget_reset,
+     "Count anew: what was spent in the present window counts no more.",
+     "weir budget reset daily\n"},
     {"fleet", "", 0, 0, BIT(WATCH), weir__cli_fleet,
      "Show the proxies and the policy that each one enforces.",
      "weir fleet\n"},

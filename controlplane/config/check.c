@@ -241,6 +241,20 @@ static void check_window(struct check *c, const struct weir__config_item *i,
         bad(c, i, "spec.timezone", "has no effect with window: rolling, which knows no days");
 }
 
+static void check_carry(struct check *c, const struct weir__config_item *i,
+                        const Weir__V1__BudgetSpec *b)
+{
+    const Weir__V1__Limit *max = b->carryover ? b->carryover->max : NULL;
+
+    if (!b->carryover)
+        return;
+    if (b->window == WEIR__V1__WINDOW__total || b->window == WEIR__V1__WINDOW__rolling)
+        bad(c, i, "spec.carryOver", "needs a window with an end: minute, hour, day, week or month");
+    if (max && (max->has_usd != b->limit->has_usd || max->has_tokens != b->limit->has_tokens ||
+                max->has_requests != b->limit->has_requests))
+        bad(c, i, "spec.carryOver.max", "must be in the same unit as spec.limit");
+}
+
 static bool is_callers(Weir__V1__PerKey k)
 {
     return k == WEIR__V1__PER_KEY__session || k == WEIR__V1__PER_KEY__run ||
@@ -284,6 +298,7 @@ static void check_budget(struct check *c, const struct weir__config_item *i)
     check_window(c, i, b);
     check_exhausted(c, i, b);
     check_per(c, i, b);
+    check_carry(c, i, b);
 }
 
 static void check_prices(struct check *c, const struct weir__config_item *i)

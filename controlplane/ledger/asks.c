@@ -257,7 +257,7 @@ void weir__ask_in(struct weir__core *c, const struct weir__ask *a)
     }
     if (try_grant(c, b, a, &w) == ANSWERED)
         return;
-    if (a->need <= 0 || a->need > b->def.limit)
+    if (a->need <= 0 || a->need > w.w.limit - w.forgiven)
         refuse(c, a, &w);
     else
         recall_for(c, a, &w);

@@ -108,6 +108,7 @@ void weir__core_destroy(struct weir__core *c)
     if (!c)
         return;
     weir__parked_free(c);
+    weir__raises_free(c);
     HASH_ITER (hh, c->holders, h, next)
         holder_free(c, h);
     while (c->conns)
@@ -160,6 +161,7 @@ void weir__core_begin(struct weir__core *c, struct weir__core_time now)
     c->rc = weir_store_begin(c->store);
     if (c->shared)
         weir__take_turn(c);
+    weir__raises_begin(c);
 }
 
 int weir__core_end(struct weir__core *c)
@@ -174,6 +176,8 @@ int weir__core_end(struct weir__core *c)
     rc = c->rc;
     if (rc != WEIR_OK) {
         weir_store_rollback(c->store);
+        c->raises_loaded = false;
+        c->raises_ended_ms = 0;
         c->out_first = c->out_last = NULL;
         c->count.errors++;
         for (const struct weir__asked *a = c->asked; a; a = a->next)
@@ -198,7 +202,7 @@ bool weir__core_due(struct weir__core *c, struct weir__core_time now)
 {
     int64_t n = 0;
 
-    if (c->parked || now.mono_ms - c->swept_ms >= SWEEP_MS)
+    if (c->parked || now.mono_ms - c->swept_ms >= SWEEP_MS || weir__raise_ended(c, now.wall_ms))
         return true;
     if (!c->shared || c->count.holders == 0 || weir__count_recalled(c, &n) != WEIR_OK)
         return false; /* a server that is away is asked again by whatever comes */
@@ -422,7 +426,7 @@ static void adjust(struct weir__core *c, const struct weir__lease_ref *r, void *
         HASH_FIND_STR(old->by_id, r->budget, was);
     if (b && lends(c, b, r) && was && was->def.limit != b->def.limit &&
         weir__window_by_id(c, r->lease.window, &w)) {
-        w.w.limit = b->def.limit + w.forgiven;
+        weir__window_limit(c, b, r->scope, &w);
         weir__window_save(c, &w);
     }
     if (!h || !h->conn)
@@ -550,6 +554,7 @@ void weir__core_tick(struct weir__core *c)
 
     if (c->shared)
         weir__recalls_take(c);
+    weir__raises_tick(c);
     if (c->now.mono_ms - c->swept_ms < SWEEP_MS)
         return;
     c->swept_ms = c->now.mono_ms;

@@ -53,6 +53,7 @@ struct weir__window {
     int64_t start_ms, end_ms;
     int64_t length_ms; /* of a rolling one; else 0 */
     int64_t forgiven;  /* spent, but no longer counted */
+    int64_t carried;   /* left in the window before */
     bool full; /* not there: its budget has as many counters as it may. The rest is not set */
     struct weir_ledger_window w; /* its limit has forgiven on top */
 };
@@ -84,6 +85,13 @@ struct weir__parked {
     UT_hash_handle hh;
 };
 
+/* An operator's increase of a limit. */
+struct weir__raise {
+    struct weir__raise *next;
+    char *budget, *scope; /* scope NULL: every counter */
+    int64_t amount, until_ms;
+};
+
 /* One message to be sent after the commit. */
 struct weir__out {
     struct weir__out *next;
@@ -105,6 +113,10 @@ struct weir__core {
     struct weir__budget_set *before; /* of an earlier start, until the policy's first set comes */
     bool budgets_changed;            /* since they were last committed */
     struct weir__parked *parked;
+    struct weir__raise *raises; /* in force, and those that have just ended */
+    bool raises_loaded;
+    int64_t raises_ms;       /* when; monotonic */
+    int64_t raises_ended_ms; /* ends up to here are done; wall clock */
     struct weir__core_time now;
     int64_t started_ms, swept_ms;
     int rc;                   /* of the batch under way: the first failure */
@@ -181,6 +193,14 @@ int weir__budgets_load(struct weir__core *c,
 bool weir__counter_fits(struct weir__core *c, struct weir__budget *b);
 
 void weir__prune(struct weir__core *c); /* prune.c */
+
+/* entries.c */
+void weir__window_limit(struct weir__core *c, const struct weir__budget *b, const char *scope,
+                        struct weir__window *w); /* sets the one that holds now */
+void weir__raises_begin(struct weir__core *c);   /* reads them when that is due */
+void weir__raises_tick(struct weir__core *c);    /* ends those whose time is over */
+bool weir__raise_ended(const struct weir__core *c, int64_t wall_ms);
+void weir__raises_free(struct weir__core *c);
 
 /* rolling.c. What was spent in a rolling window, in steps. */
 void weir__steps_leave(struct weir__core *c, struct weir__window *w); /* saves w */

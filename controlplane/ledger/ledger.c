@@ -15,7 +15,7 @@
 
 enum { QUEUE_MAX = 65536, BATCH_MAX = 4096, KEPT_MAX = 65536, TRIES_MAX = 100 };
 
-enum item_kind { IT_ATTACH, IT_UP, IT_DETACH, IT_BUDGETS, IT_RELEASE };
+enum item_kind { IT_ATTACH, IT_UP, IT_DETACH, IT_BUDGETS, IT_RELEASE, IT_ENTRY };
 
 struct item {
     struct weir_link link;
@@ -24,6 +24,7 @@ struct item {
     Weir__V1__BudgetUp *up;
     struct weir__budget_set *budgets;
     char *lease;
+    struct weir_ledger_entry entry; /* its strings are the item's */
     void (*done)(void *arg, int rc);
     void *arg;
     int rc;
@@ -81,6 +82,9 @@ static void item_free(struct item *it)
         weir__v1__budget_up__free_unpacked(it->up, NULL);
     weir__budget_set_free(it->budgets);
     free(it->lease);
+    free((char *)it->entry.budget);
+    free((char *)it->entry.scope);
+    free((char *)it->entry.actor);
     free(it);
 }
 
@@ -103,6 +107,9 @@ static void apply(struct weir_ledger *l, struct item *it, struct weir__core_time
         break;
     case IT_RELEASE:
         it->rc = weir__core_release(l->core, weir_str_of(it->lease));
+        break;
+    case IT_ENTRY:
+        it->rc = weir__core_enter(l->core, &it->entry);
         break;
     }
 }
@@ -180,7 +187,7 @@ static void tried_kept(struct weir_ledger *l, int rc)
 
 static void finish(struct weir_ledger *l, struct item *it, int rc)
 {
-    if (it->kind == IT_RELEASE && it->done)
+    if (it->done)
         it->done(it->arg, it->rc == WEIR_OK ? rc : it->rc);
     if (it->kind == IT_DETACH) {
         drop_kept(l, it->session);
@@ -389,6 +396,25 @@ void weir_ledger_release(struct weir_ledger *l, struct weir_str lease,
     struct item *it = item(IT_RELEASE, NULL);
 
     it->lease = weir_strdup(lease);
+    it->done = done;
+    it->arg = arg;
+    (void)push(l, it);
+}
+
+static char *copy(const char *z)
+{
+    return z ? weir_strdup(weir_str_of(z)) : NULL;
+}
+
+void weir_ledger_enter(struct weir_ledger *l, const struct weir_ledger_entry *entry,
+                       void (*done)(void *arg, int rc), void *arg)
+{
+    struct item *it = item(IT_ENTRY, NULL);
+
+    it->entry = *entry;
+    it->entry.budget = copy(entry->budget);
+    it->entry.scope = copy(entry->scope);
+    it->entry.actor = copy(entry->actor);
     it->done = done;
     it->arg = arg;
     (void)push(l, it);

@@ -38,6 +38,22 @@ struct weir_ledger_budget {
     int64_t limit;        /* 0 blocks */
     int64_t length_ms;    /* of a rolling window; else 0 */
     int64_t max_counters; /* live at once, where callers name them; 0: no bound */
+    int64_t carry_max;    /* so much of what is left goes into the next window */
+};
+
+enum weir_entry_kind {
+    WEIR_ENTRY_RAISE = 1, /* a higher limit up to a moment */
+    WEIR_ENTRY_RESET = 2, /* what was spent so far in the present windows counts no more */
+};
+
+/* What an operator does to a budget; it stays in the ledger. */
+struct weir_ledger_entry {
+    enum weir_entry_kind kind;
+    const char *budget; /* "namespace/name" */
+    const char *scope;  /* one counter; NULL: all of them, those to come too */
+    int64_t amount;     /* of a raise, in the budget's unit */
+    int64_t until_ms;   /* of a raise; wall clock */
+    const char *actor;  /* who did it */
 };
 
 struct weir_ledger_options {
@@ -84,6 +100,13 @@ void weir_ledger_detach(struct weir_ledger_session *s);
  * lease), WEIR_EIO. */
 void weir_ledger_release(struct weir_ledger *l, struct weir_str lease,
                          void (*done)(void *arg, int rc), void *arg);
+
+/* Does it and writes it down, in one transaction; it holds from the next grant on. Copies what it
+ * needs. done is called on the ledger's thread: WEIR_OK, WEIR_ENOTFOUND (no such budget),
+ * WEIR_EINVAL (an amount or time that can't be), WEIR_ESTATE (a budget of 0 blocks and isn't
+ * raised), WEIR_EIO. */
+void weir_ledger_enter(struct weir_ledger *l, const struct weir_ledger_entry *entry,
+                       void (*done)(void *arg, int rc), void *arg);
 
 /* Since the start, for metrics; any thread. */
 struct weir_ledger_counters {

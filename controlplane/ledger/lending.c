@@ -7,13 +7,13 @@ enum { RECOUNT_MS = 1000 };
 static void save_budget(struct weir__core *c, const struct weir__budget *b)
 {
     struct weir_stmt *st = weir__stmt(
-        c,
-        "INSERT INTO budgets(id, unit, mode, kind, timezone, budget_limit, gone, length_ms,"
-        " max_counters) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (id) DO UPDATE SET"
-        " unit = excluded.unit, mode = excluded.mode, kind = excluded.kind,"
-        " timezone = excluded.timezone, budget_limit = excluded.budget_limit,"
-        " gone = excluded.gone, length_ms = excluded.length_ms,"
-        " max_counters = excluded.max_counters");
+        c, "INSERT INTO budgets(id, unit, mode, kind, timezone, budget_limit, gone, length_ms,"
+           " max_counters, carry_max) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT "
+           "(id) DO UPDATE SET"
+           " unit = excluded.unit, mode = excluded.mode, kind = excluded.kind,"
+           " timezone = excluded.timezone, budget_limit = excluded.budget_limit,"
+           " gone = excluded.gone, length_ms = excluded.length_ms,"
+           " max_counters = excluded.max_counters, carry_max = excluded.carry_max");
 
     if (!st)
         return;
@@ -26,6 +26,7 @@ static void save_budget(struct weir__core *c, const struct weir__budget *b)
     weir_stmt_bind_i64(st, 7, b->gone_ms != 0);
     weir_stmt_bind_i64(st, 8, b->def.length_ms);
     weir_stmt_bind_i64(st, 9, b->def.max_counters);
+    weir_stmt_bind_i64(st, 10, b->def.carry_max);
     weir__run(c, st);
 }
 
@@ -51,7 +52,7 @@ int weir__budgets_load(struct weir__core *c, struct weir__budget_set **out)
     struct weir__budget_set *s;
     struct weir_stmt *st =
         weir__stmt(c, "SELECT id, unit, mode, kind, timezone, budget_limit, gone,"
-                      " length_ms, max_counters FROM budgets");
+                      " length_ms, max_counters, carry_max FROM budgets");
     int rc = weir__budget_set_make(NULL, 0, &s);
 
     while (st && rc == WEIR_OK && weir__row(c, st)) {
@@ -64,7 +65,8 @@ int weir__budgets_load(struct weir__core *c, struct weir__budget_set **out)
                 weir_stmt_str(st, 4).n ? weir_arena_strdup(c->arena, weir_stmt_str(st, 4)) : NULL,
             .limit = weir_stmt_i64(st, 5),
             .length_ms = weir_stmt_i64(st, 7),
-            .max_counters = weir_stmt_i64(st, 8)};
+            .max_counters = weir_stmt_i64(st, 8),
+            .carry_max = weir_stmt_i64(st, 9)};
 
         /* A time zone that this machine has lost is the policy's to complain of. */
         (void)!weir__budget_set_add(s, &def, weir_stmt_i64(st, 6) ? c->now.mono_ms : 0);

@@ -33,14 +33,15 @@ void weir_ledger_reader_close(struct weir_ledger_reader *r)
     "SELECT w.budget, w.scope, w.unit, w.budget_limit, w.start_ms, w.end_ms,"                      \
     " w.closed_settled - w.forgiven + CAST(coalesce(sum(l.settled), 0) AS {int}),"                 \
     " CAST(coalesce(sum(l.held), 0) AS {int}), w.committed,"                                       \
-    " w.budget_limit + w.forgiven - w.closed_settled - w.committed, count(l.number), w.length_ms," \
+    " w.budget_limit + w.forgiven - w.closed_settled - w.committed, count(l.number), "             \
+    "w.length_ms, w.carried,"                                                                      \
     " (SELECT CAST(coalesce(sum(s.amount), 0) AS {int}) FROM steps s WHERE s.\"window\" = w.id"    \
     " AND s.end_ms <= ?1 - w.length_ms)"                                                           \
     " FROM windows w LEFT JOIN leases l ON l.\"window\" = w.id AND l.closed = 0"
 
 static void read_counter(struct weir_stmt *st, struct weir_arena *a, struct weir_ledger_counter *c)
 {
-    int64_t left = weir_stmt_i64(st, 12);
+    int64_t left = weir_stmt_i64(st, 13);
 
     *c = (struct weir_ledger_counter){.budget = weir_arena_strdup(a, weir_stmt_str(st, 0)),
                                       .scope = weir_arena_strdup(a, weir_stmt_str(st, 1)),
@@ -53,7 +54,8 @@ static void read_counter(struct weir_stmt *st, struct weir_arena *a, struct weir
                                       .committed = weir_stmt_i64(st, 8),
                                       .remaining = weir_stmt_i64(st, 9) + left,
                                       .open_leases = weir_stmt_i64(st, 10),
-                                      .length_ms = weir_stmt_i64(st, 11)};
+                                      .length_ms = weir_stmt_i64(st, 11),
+                                      .carried = weir_stmt_i64(st, 12)};
 }
 
 static int collect_counters(struct weir_stmt *st, size_t max, struct weir_arena *arena,
@@ -166,5 +168,37 @@ int weir_ledger_read_leases(struct weir_ledger_reader *r, struct weir_str budget
         *out_n = n;
     }
     free(rows);
+    return rc < 0 ? rc : WEIR_OK;
+}
+
+int weir_ledger_read_entries(struct weir_ledger_reader *r, struct weir_str budget, size_t max,
+                             struct weir_arena *arena, struct weir_ledger_noted **out,
+                             size_t *out_n)
+{
+    struct weir_ledger_noted *rows = weir_arena_zalloc(arena, (max + 1) * sizeof *rows);
+    struct weir_stmt *st;
+    size_t n = 0;
+    int rc = weir_store_stmt(r->store,
+                             "SELECT what, scope, actor, amount, at_ms, until_ms FROM entries"
+                             " WHERE budget = ?1 ORDER BY id DESC",
+                             &st);
+
+    if (rc != WEIR_OK)
+        return rc;
+    weir_stmt_bind_str(st, 1, budget);
+    while (n < max && (rc = weir_stmt_step(st)) == 1) {
+        struct weir_str scope = weir_stmt_str(st, 1);
+
+        rows[n++] =
+            (struct weir_ledger_noted){.kind = (enum weir_entry_kind)weir_stmt_i64(st, 0),
+                                       .scope = scope.p ? weir_arena_strdup(arena, scope) : NULL,
+                                       .actor = weir_arena_strdup(arena, weir_stmt_str(st, 2)),
+                                       .amount = weir_stmt_i64(st, 3),
+                                       .at_ms = weir_stmt_i64(st, 4),
+                                       .until_ms = weir_stmt_i64(st, 5)};
+    }
+    weir_stmt_reset(st);
+    *out = rows;
+    *out_n = n;
     return rc < 0 ? rc : WEIR_OK;
 }

@@ -26,12 +26,22 @@ struct weir_ledger_counter {
     int64_t remaining;     /* limit - closed_settled - committed */
     int64_t open_leases;
     int64_t length_ms; /* of a rolling window, which has no end; else 0 */
+    int64_t carried;   /* of the limit: what the window before had left */
 };
 
 struct weir_ledger_lease {
     const char *id, *budget, *scope, *node, *incarnation;
     int64_t granted, returned, settled, held;
     int64_t window_start_ms, opened_ms, reported_ms;
+};
+
+/* What an operator did; see ledger.h. */
+struct weir_ledger_noted {
+    enum weir_entry_kind kind;
+    const char *scope; /* NULL: all counters */
+    const char *actor;
+    int64_t amount; /* raised by, or forgiven by a reset */
+    int64_t at_ms, until_ms;
 };
 
 /* Windows that are not over at now_ms (wall clock). budget absent: all. At most max rows. */
@@ -48,5 +58,9 @@ WEIR_NODISCARD int weir_ledger_read_history(struct weir_ledger_reader *r, int64_
 WEIR_NODISCARD int weir_ledger_read_leases(struct weir_ledger_reader *r, struct weir_str budget,
                                            size_t max, struct weir_arena *arena,
                                            struct weir_ledger_lease **out, size_t *out_n);
+/* The entries of one budget, the newest first. */
+WEIR_NODISCARD int weir_ledger_read_entries(struct weir_ledger_reader *r, struct weir_str budget,
+                                            size_t max, struct weir_arena *arena,
+                                            struct weir_ledger_noted **out, size_t *out_n);
 
 #endif

@@ -40,7 +40,15 @@ static const char *const schema[] = {
     "ALTER TABLE windows ADD COLUMN forgiven {int} NOT NULL DEFAULT 0;"
     "CREATE TABLE steps(\"window\" {int} NOT NULL REFERENCES windows(id), end_ms {int} NOT NULL,"
     "  amount {int} NOT NULL, PRIMARY KEY(\"window\", end_ms)) {strict, keyed};",
-    "ALTER TABLE budgets ADD COLUMN max_counters {int} NOT NULL DEFAULT 0"};
+    "ALTER TABLE budgets ADD COLUMN max_counters {int} NOT NULL DEFAULT 0",
+    /* What operators did. scope NULL: to every counter. */
+    "CREATE TABLE entries(id {serial}, at_ms {int} NOT NULL, budget TEXT NOT NULL, scope TEXT,"
+    "  what {int} NOT NULL, amount {int} NOT NULL, until_ms {int} NOT NULL,"
+    "  actor TEXT NOT NULL) {strict};"
+    "CREATE INDEX entries_budget ON entries(budget, id);"
+    "CREATE INDEX entries_until ON entries(until_ms) WHERE until_ms > 0;"
+    "ALTER TABLE windows ADD COLUMN carried {int} NOT NULL DEFAULT 0;"
+    "ALTER TABLE budgets ADD COLUMN carry_max {int} NOT NULL DEFAULT 0"};
 
 int weir_ledger_migrate(struct weir_store *s)
 {
@@ -105,7 +113,8 @@ static void read_window(struct weir_stmt *st, struct weir__window *out)
                                        .closed_settled = weir_stmt_i64(st, 4),
                                        .committed = weir_stmt_i64(st, 5)},
                                  .length_ms = weir_stmt_i64(st, 6),
-                                 .forgiven = weir_stmt_i64(st, 7)};
+                                 .forgiven = weir_stmt_i64(st, 7),
+                                 .carried = weir_stmt_i64(st, 8)};
 }
 
 static void insert_window(struct weir__core *c, const struct weir__budget *b, const char *scope,
@@ -113,7 +122,7 @@ static void insert_window(struct weir__core *c, const struct weir__budget *b, co
 {
     struct weir_stmt *st = weir__stmt(
         c, "INSERT INTO windows(budget, scope, unit, kind, start_ms, end_ms, budget_limit,"
-           " length_ms) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) RETURNING id");
+           " length_ms, carried) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) RETURNING id");
 
     if (!st)
         return;
@@ -125,7 +134,37 @@ static void insert_window(struct weir__core *c, const struct weir__budget *b, co
     weir_stmt_bind_i64(st, 6, w->end_ms);
     weir_stmt_bind_i64(st, 7, w->w.limit);
     weir_stmt_bind_i64(st, 8, w->length_ms);
+    weir_stmt_bind_i64(st, 9, w->carried);
     weir__run_i64(c, st, &w->id);
+}
+
+/* What is lent when a window ends counts as spent: it may be. A window in which nobody asked for
+ * anything leaves its whole limit. */
+static int64_t carried(const struct weir__budget *b, const struct weir__window *before,
+                       int64_t start_ms)
+{
+    int64_t left = b->def.limit + before->carried + before->forgiven - before->w.closed_settled -
+                   before->w.committed;
+
+    left = left > 0 ? left : 0;
+    if (before->end_ms < start_ms)
+        left += b->def.limit;
+    return left < b->def.carry_max ? left : b->def.carry_max;
+}
+
+/* before: the counter's last window; NULL: none. */
+static void open_next(struct weir__core *c, struct weir__budget *b, const char *scope,
+                      const struct weir__window *before, struct weir__window *out)
+{
+    *out = (struct weir__window){.length_ms = b->def.length_ms};
+    weir_window_bounds(b->zone, b->def.window, c->now.wall_ms, &out->start_ms, &out->end_ms);
+    out->full = !weir__counter_fits(c, b);
+    if (out->full)
+        return;
+    if (before && b->def.carry_max > 0)
+        out->carried = carried(b, before, out->start_ms);
+    weir__window_limit(c, b, scope, out);
+    insert_window(c, b, scope, out);
 }
 
 /* The newest window that is not over. A wall clock that stepped back does not bring back an older
@@ -135,7 +174,8 @@ bool weir__window_now(struct weir__core *c, struct weir__budget *b, const char *
 {
     struct weir_stmt *st = weir__stmt(
         c, "SELECT id, start_ms, end_ms, budget_limit, closed_settled, committed, length_ms,"
-           " forgiven FROM windows WHERE budget = ?1 AND scope = ?2 AND unit = ?3 AND kind = ?4"
+           " forgiven, carried FROM windows WHERE budget = ?1 AND scope = ?2 AND unit = ?3 AND "
+           "kind = ?4"
            " ORDER BY start_ms DESC LIMIT 1");
     bool found;
 
@@ -150,17 +190,15 @@ bool weir__window_now(struct weir__core *c, struct weir__budget *b, const char *
         read_window(st, out);
     weir_stmt_reset(st);
     if (!found || (out->end_ms >= 0 && out->end_ms <= c->now.wall_ms)) {
-        *out = (struct weir__window){.w = {.limit = b->def.limit}, .length_ms = b->def.length_ms};
-        weir_window_bounds(b->zone, b->def.window, c->now.wall_ms, &out->start_ms, &out->end_ms);
-        out->full = !weir__counter_fits(c, b);
-        if (out->full)
-            return c->rc == WEIR_OK;
-        insert_window(c, b, scope, out);
+        struct weir__window before = *out;
+
+        open_next(c, b, scope, found ? &before : NULL, out);
+        return c->rc == WEIR_OK;
     }
     out->length_ms = b->def.length_ms;
     if (out->length_ms > 0)
         weir__steps_leave(c, out);
-    out->w.limit = b->def.limit + out->forgiven;
+    weir__window_limit(c, b, scope, out);
     return c->rc == WEIR_OK;
 }
 
@@ -190,7 +228,7 @@ bool weir__window_by_id(struct weir__core *c, int64_t id, struct weir__window *o
 {
     struct weir_stmt *st =
         weir__stmt(c, "SELECT id, start_ms, end_ms, budget_limit, closed_settled,"
-                      " committed, length_ms, forgiven FROM windows WHERE id = ?1");
+                      " committed, length_ms, forgiven, carried FROM windows WHERE id = ?1");
     bool found;
 
     if (!st)

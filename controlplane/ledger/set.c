@@ -13,7 +13,8 @@ static int check_budget(const struct weir_ledger_budget *def)
               def->window <= WEIR_WINDOW_ROLLING && def->limit >= 0 &&
               def->limit <= WEIR_AMOUNT_MAX &&
               (def->window == WEIR_WINDOW_ROLLING) == (def->length_ms > 0) &&
-              def->length_ms <= ROLLING_MAX_MS && def->max_counters >= 0;
+              def->length_ms <= ROLLING_MAX_MS && def->max_counters >= 0 && def->carry_max >= 0 &&
+              def->carry_max <= WEIR_AMOUNT_MAX;
 
     return ok ? WEIR_OK : WEIR_EINVAL;
 }

@@ -28,24 +28,28 @@ static int64_t max_counters(const Weir__V1__BudgetSpec *spec)
     return spec->has_maxcounters ? spec->maxcounters : MAX_COUNTERS;
 }
 
+static int64_t amount_of(const Weir__V1__Limit *l)
+{
+    return l->has_usd ? l->usd : l->has_tokens ? l->tokens : l->requests;
+}
+
 static void fill_budget(const struct weir_policy_object *o, struct weir_ledger_budget *out)
 {
     const Weir__V1__BudgetSpec *spec = ((const Weir__V1__Budget *)o->message)->spec;
     const Weir__V1__Limit *limit = spec->limit;
 
-    *out = (struct weir_ledger_budget){.id = o->full_name,
-                                       .unit = limit->has_usd      ? WEIR_UNIT_NANO_USD
-                                               : limit->has_tokens ? WEIR_UNIT_TOKENS
-                                                                   : WEIR_UNIT_REQUESTS,
-                                       .mode = spec->has_mode ? (enum weir_budget_mode)spec->mode
-                                                              : WEIR_MODE_HARD,
-                                       .window = (enum weir_window_kind)spec->window,
-                                       .timezone = spec->timezone,
-                                       .length_ms = spec->has_length ? spec->length : 0,
-                                       .max_counters = max_counters(spec),
-                                       .limit = limit->has_usd      ? limit->usd
-                                                : limit->has_tokens ? limit->tokens
-                                                                    : limit->requests};
+    *out = (struct weir_ledger_budget){
+        .id = o->full_name,
+        .unit = limit->has_usd      ? WEIR_UNIT_NANO_USD
+                : limit->has_tokens ? WEIR_UNIT_TOKENS
+                                    : WEIR_UNIT_REQUESTS,
+        .mode = spec->has_mode ? (enum weir_budget_mode)spec->mode : WEIR_MODE_HARD,
+        .window = (enum weir_window_kind)spec->window,
+        .timezone = spec->timezone,
+        .length_ms = spec->has_length ? spec->length : 0,
+        .max_counters = max_counters(spec),
+        .carry_max = spec->carryover ? amount_of(spec->carryover->max) : 0,
+        .limit = amount_of(limit)};
 }
 
 static void publish_budgets(struct weir_control *c)

@@ -107,7 +107,10 @@ static enum verdict take(struct weir_holder *h, struct weir_hold *p, int64_t now
             weir__ask(h, now_ms, c, 0);
         return TAKEN;
     }
-    if ((c->limit > 0 && p->held + p->ask > c->limit) || believed_used_up(c, now_ms, lack_of(c, p)))
+    if (believed_used_up(c, now_ms, lack_of(c, p)))
+        return REFUSED;
+    /* The ledger may know of an increase; without it nobody does. */
+    if (c->limit > 0 && p->held + p->ask > c->limit && partitioned(h, c, now_ms))
         return REFUSED;
     return MUST_WAIT;
 }
@@ -126,12 +129,13 @@ static void explain(struct weir_admission *a, unsigned part, enum weir_refusal w
 {
     const struct weir_counter *c = a->holds[part].counter;
     int64_t here = c->cur ? max64(weir_lease_free(&c->cur->l), 0) : 0;
-    int64_t rest = c->remaining < 0 ? c->limit : c->remaining; /* nobody has said otherwise yet */
+    int64_t limit = c->told_limit > 0 ? c->told_limit : c->limit;
+    int64_t rest = c->remaining < 0 ? limit : c->remaining; /* nobody has said otherwise yet */
 
     *out = (struct weir_admit_failure){
         .part = part,
         .why = why == WEIR_REFUSED_EXHAUSTED && c->refused && c->full ? WEIR_REFUSED_COUNTERS : why,
-        .limit = c->limit,
+        .limit = limit,
         .remaining = c->limit == 0 ? 0 : rest + here,
         .resets_in_ms = c->resets_at_ms < 0 ? -1 : max64(c->resets_at_ms - now_ms, 0)};
 }

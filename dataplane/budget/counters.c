@@ -90,6 +90,7 @@ struct weir_counter *weir__counter_get(struct weir_holder *h, int64_t now_ms,
         change_unit(h, c, conf->unit);
     if (c->limit != conf->limit) {
         c->limit = conf->limit;
+        c->told_limit = 0;
         c->refused = false;
     }
     c->mode = conf->mode;

@@ -46,6 +46,7 @@ struct weir_counter {
     enum weir_budget_mode mode;
     enum weir_on_partition on_partition;
     int64_t limit, within;
+    int64_t told_limit; /* the ledger's, with increases and what was carried over; 0: not told */
     bool deny_no_lease;
 
     struct weir_held_lease *cur; /* NULL or one that takes new holds */

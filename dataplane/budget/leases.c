@@ -138,6 +138,8 @@ static void learn(struct weir_counter *c, int64_t now_ms, const Weir__V1__LeaseG
 {
     if (g->has_remaining)
         c->remaining = g->remaining;
+    if (g->has_limit)
+        c->told_limit = g->limit;
     c->resets_at_ms =
         g->has_windowendsinms && g->windowendsinms >= 0 ? now_ms + g->windowendsinms : -1;
     c->refused = c->full = false;
@@ -275,6 +277,8 @@ static void on_refusal(struct weir_holder *h, int64_t now_ms, const Weir__V1__Le
     c->full = r->full;
     c->refused_until_ms = now_ms + WEIR__RETRY_MS;
     c->remaining = r->has_remaining ? r->remaining : 0;
+    if (r->has_limit)
+        c->told_limit = r->limit;
     c->resets_at_ms = r->has_resetsinms && r->resetsinms >= 0 && r->resetsinms < INT64_MAX / 4
                           ? now_ms + r->resetsinms
                           : -1;

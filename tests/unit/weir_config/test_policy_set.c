@@ -91,6 +91,10 @@ static void what_does_not_fit_together_gets_its_exact_sentence(void **state)
         {BUDGET("b", "{limit: {usd: 1}, window: day, length: 24h, per: [key], maxCounters: 5}"), "",
          "a.yaml:4: Budget/b: spec.length: has no effect without window: rolling\n"
          "a.yaml:4: Budget/b: spec.maxCounters: has no effect without per: session, run or user\n"},
+        {BUDGET("b", "{limit: {usd: 1}, window: total, carryOver: {max: {tokens: 5}}}"), "",
+         "a.yaml:4: Budget/b: spec.carryOver: needs a window with an end: minute, hour, day, week "
+         "or month\n"
+         "a.yaml:4: Budget/b: spec.carryOver.max: must be in the same unit as spec.limit\n"},
         {BUDGET("b", "{limit: {usd: 1}, window: day, onExhausted: downgrade}"), "",
          "a.yaml:4: Budget/b: spec.onExhausted: downgrade needs downgradeTo: name the cheaper "
          "model\n"},
