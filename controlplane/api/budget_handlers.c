@@ -2,7 +2,7 @@
 #include "controlplane/api/internal.h"
 
 #include "base/clock.h"
-#include "controlplane/ledger/query.h"
+#include "controlplane/ledger/forecast.h"
 
 enum { MAX_COUNTERS = 5000, MAX_LEASES = 20000 };
 
@@ -36,6 +36,24 @@ static void write_lease(struct weir_jw *w, const struct weir_ledger_lease *l)
     weir_jw_i64(w, "held", l->held);
     weir_jw_i64(w, "openedMs", l->opened_ms);
     weir_jw_i64(w, "reportedMs", l->reported_ms);
+    weir_jw_end_object(w);
+}
+
+static void write_forecast(struct weir_jw *w, const struct weir_ledger_counter *k)
+{
+    struct weir_forecast f;
+
+    if (!weir_forecast(k, weir_wall_ms(), &f)) {
+        weir_jw_null(w, "forecast");
+        return;
+    }
+    weir_jw_object(w, "forecast");
+    weir_jw_z(w, "method", "linear");
+    weir_jw_i64(w, "atEnd", f.at_end);
+    if (f.exhausted_ms >= 0)
+        weir_jw_i64(w, "exhaustedMs", f.exhausted_ms);
+    else
+        weir_jw_null(w, "exhaustedMs");
     weir_jw_end_object(w);
 }
 
@@ -97,6 +115,7 @@ static void write_budgets(struct weir_api_ctx *c, struct weir_str only, struct f
     for (size_t i = 0; i < f->n; i++) {
         weir_jw_object(w, NULL);
         write_counter(w, &f->counters[i]);
+        write_forecast(w, &f->counters[i]);
         weir__api_budget_policy(c, w, f->counters[i].budget);
         weir_jw_array(w, "holders");
         for (size_t k = 0; k < f->lease_n; k++)

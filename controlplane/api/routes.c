@@ -74,7 +74,7 @@ const struct weir_api_route weir__api_routes[] = {
      "One call: attempts, holds, cost by kind."},
 
     {"GET", V1 "/budgets", WEIR_ROLE_VIEWER, WEIR_API_POOL, weir__api_budgets, "budget",
-     "Each counter of each budget: limit, settled, held, lent, remaining, when it resets, who holds leases."},
+     "Each counter of each budget: limit, settled, held, lent, remaining, when it resets, who holds leases. `forecast`: what is spent and held, over the time since the window began, drawn on to its end (`linear`), and when the limit is reached at that rate; null in the first fiftieth of a window and in one without an end."},
     {"GET", V1 "/budgets/{namespace}/{name}/history", WEIR_ROLE_VIEWER, WEIR_API_POOL, weir__api_budget_history, "scope, limit",
      "The windows of one counter, the newest first."},
     {"GET", V1 "/budgets/{namespace}/{name}/entries", WEIR_ROLE_VIEWER, WEIR_API_POOL, weir__api_budget_entries, "limit",

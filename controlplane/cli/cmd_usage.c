@@ -147,6 +147,13 @@ static const char *resets(struct weir_cli *cli, yyjson_val *b, int64_t now_ms)
                              : "never";
 }
 
+static const char *forecast(struct weir_cli *cli, yyjson_val *b, const char *unit)
+{
+    yyjson_val *f = yyjson_obj_get(b, "forecast");
+
+    return yyjson_is_obj(f) ? weir__cli_amount(cli, weir__cli_number(f, "atEnd"), unit) : "-";
+}
+
 static void add_budget(struct weir_cli_table *t, yyjson_val *b, int64_t now_ms)
 {
     struct weir_cli *cli = t->cli;
@@ -156,18 +163,21 @@ static void add_budget(struct weir_cli_table *t, yyjson_val *b, int64_t now_ms)
                               : settled / 4 >= limit / 5 ? WEIR_TONE_WARN
                                                          : WEIR_TONE_PLAIN;
 
-    weir__cli_table_add(t,
-                        (struct weir_cli_cell[]){
-                            {weir__cli_text(cli, b, "name"), 0},
-                            {*scope ? scope : "-", 0},
-                            {weir__cli_text(cli, b, "window"), 0},
-                            {weir__cli_amount(cli, limit, unit), 0},
-                            {weir__cli_amount(cli, settled, unit), tone},
-                            {weir__cli_amount(cli, weir__cli_number(b, "held"), unit), 0},
-                            {weir__cli_amount(cli, weir__cli_number(b, "lent"), unit), 0},
-                            {weir__cli_amount(cli, weir__cli_number(b, "remaining"), unit), tone},
-                            {unit, WEIR_TONE_DIM},
-                            {resets(cli, b, now_ms), 0}});
+    weir__cli_table_add(
+        t, (struct weir_cli_cell[]){
+               {weir__cli_text(cli, b, "name"), 0},
+               {*scope ? scope : "-", 0},
+               {weir__cli_text(cli, b, "window"), 0},
+               {weir__cli_amount(cli, limit, unit), 0},
+               {weir__cli_amount(cli, settled, unit), tone},
+               {weir__cli_amount(cli, weir__cli_number(b, "held"), unit), 0},
+               {weir__cli_amount(cli, weir__cli_number(b, "lent"), unit), 0},
+               {weir__cli_amount(cli, weir__cli_number(b, "remaining"), unit), tone},
+               {forecast(cli, b, unit),
+                weir__cli_number(yyjson_obj_get(b, "forecast"), "atEnd") > limit ? WEIR_TONE_WARN
+                                                                                 : WEIR_TONE_PLAIN},
+               {unit, WEIR_TONE_DIM},
+               {resets(cli, b, now_ms), 0}});
 }
 
 int weir__cli_budgets(struct weir_cli *cli)
@@ -179,8 +189,8 @@ int weir__cli_budgets(struct weir_cli *cli)
 
 int weir__cli_budgets_table(struct weir_cli *cli, const char **out_unit)
 {
-    static const char *const names[] = {"BUDGET", "SCOPE", "WINDOW", ">LIMIT", ">SPENT",
-                                        ">HELD",  ">LENT", ">FREE",  "UNIT",   "RESETS"};
+    static const char *const names[] = {"BUDGET", "SCOPE", "WINDOW",  ">LIMIT", ">SPENT", ">HELD",
+                                        ">LENT",  ">FREE", ">BY END", "UNIT",   "RESETS"};
     const char *ns = cli->flags[WEIR_FLAG_NAMESPACE] ? cli->flags[WEIR_FLAG_NAMESPACE] : "default";
     const char *path = "/budgets";
     struct weir_cli_table t;
@@ -208,7 +218,7 @@ int weir__cli_budgets_table(struct weir_cli *cli, const char **out_unit)
             cli->arena, weir_str_of(weir__cli_text(
                             cli, yyjson_arr_get_first(yyjson_obj_get(root, "items")), "unit")));
     if (code == WEIR_EXIT_OK && !weir__cli_print_raw(cli, root)) {
-        weir__cli_table_init(&t, cli, names, 10);
+        weir__cli_table_init(&t, cli, names, 11);
         yyjson_arr_foreach(yyjson_obj_get(root, "items"), i, max, b)
             add_budget(&t, b, weir__cli_number(root, "nowMs"));
         weir__cli_table_print(&t);

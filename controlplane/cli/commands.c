@@ -88,7 +88,7 @@ const struct weir_cli_command weir__cli_commands[] = {
      "Show one call: its attempts in time, holds and cost.",
      "weir trace req_01h9\n"},
     {"budgets", "[NAME]", 0, 1, BIT(NAMESPACE), weir__cli_budgets,
-     "Show limit, spent, held, lent and free of every budget.",
+     "Show limit, spent, held, lent and free of every budget, and what it will have spent by its window's end if it goes on so.",
      "weir budgets\nweir budgets daily -o json\n"},
     {"budgets release", "LEASE", 1, 1, 0, weir__cli_budgets_release,
      "Write off the lease of a proxy that is gone for good; `weir budgets -o json` has the ids.",

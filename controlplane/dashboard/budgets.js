@@ -14,6 +14,14 @@ function resets(b, now) {
   return h("span", { title: absolute(b.resetsMs) }, "resets in " + span(b.resetsMs - now));
 }
 
+function forecast(b, now) {
+  const f = b.forecast;
+  if (!f) return null;
+  const text = `at this rate ${amount(f.atEnd, b.unit)} by the window's end`;
+  const until = f.exhaustedMs !== null && f.exhaustedMs > now ? `, the limit is reached in ${span(f.exhaustedMs - now)}` : "";
+  return h("p", { class: f.atEnd > b.limit ? "forecast over" : "forecast dim", title: "Linear: what is spent and held, over the time since the window began." }, text + until);
+}
+
 function state(b) {
   if (b.mode === "observe") return pill("", "observed only", "Counted, never refused.");
   if (b.remaining <= 0 && b.settled >= b.limit) return pill("bad", "used up", "Calls are refused until the window resets.");
@@ -57,6 +65,7 @@ function budget(b, ctx) {
       h("span", {}, h("b", {}, f(b.settled)), " of ", h("b", {}, f(b.limit)), h("span", { class: "dim" }, " · " + percent(b.settled, b.limit))),
       h("span", { class: "dim" }, `${f(b.held)} in open calls · ${f(b.lent)} lent · `, h("b", {}, f(b.remaining)), " free")),
     budgetBar({ ...b, label: words, text: words }),
+    forecast(b, ctx.now),
     h("details", { open: ui.open.has(id) ? true : null, ontoggle: (e) => (e.target.open ? ui.open.add(id) : ui.open.delete(id)) },
       h("summary", {}, b.holders.length === 1 ? "1 proxy holds a slice" : `${b.holders.length} proxies hold a slice`),
       holders(b, ctx), history(b)));

@@ -1,7 +1,7 @@
 // The windows of budgets: rolling ones, and counters for what a caller names (session, run, user).
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { budget, chat, setting, settled, until } from "./lib/setup.mjs";
+import { Proc, budget, chat, setting, settled, until } from "./lib/setup.mjs";
 
 const outcome = (p) => p.then(() => "ok", (e) => e);
 
@@ -97,4 +97,21 @@ test("a run is the header's, else the session", async (t) => {
   assert.equal(await call({ "x-weir-session": "s1" }), "ok");
   assert.equal((await call({ "x-weir-run": "r1", "x-weir-session": "s2" })).status, 402);
   await settled(weir, "run", 2);
+});
+
+test("where a budget's spending leads is told by the API and by weir budget show", async (t) => {
+  const { weir, openai } = await setting(t, { budgets: budget("minute", "{requests: 1000}", { window: "minute" }) + budget("ever", "{requests: 1000}") });
+  const b = await until(async () => { // the first 1.2 s of a minute have no forecast
+    await openai.chat.completions.create(chat());
+    const [counter] = (await weir.api("/budgets?budget=default/minute")).items;
+    if (!counter?.forecast || counter.settled + counter.held === 0) throw new Error("too early");
+    return { ...counter, nowMs: Date.now() };
+  }, "a forecast", 20_000);
+  assert.equal(b.forecast.method, "linear");
+  const share = (b.nowMs - b.startedMs) / (b.resetsMs - b.startedMs), used = b.settled + b.held;
+  assert.ok(b.forecast.atEnd >= used && b.forecast.atEnd >= Math.floor(used / share), `${JSON.stringify(b)}`);
+  assert.equal((await weir.api("/budgets?budget=default/ever")).items[0].forecast, null);
+  const p = new Proc("weir", ["--state", weir.controlState, "--api", `127.0.0.1:${weir.apiPort}`, "budget", "show", "minute"], { NO_COLOR: "1" });
+  assert.equal((await p.exited).code, 0);
+  assert.match(p.stdout, /BY END/);
 });
