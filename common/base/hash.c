@@ -1,6 +1,8 @@
 /* hash.c - see hash.h. SHA-256 is written out here so that common/base needs no TLS library. */
 #include "base/hash.h"
 
+#include "base/mem.h"
+
 static const uint32_t k256[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
     0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
@@ -89,6 +91,34 @@ void weir_sha256(struct weir_str s, unsigned char out[WEIR_SHA256_BYTES])
     weir_sha256_init(&state);
     weir_sha256_add(&state, s.p, s.n);
     weir_sha256_end(&state, out);
+}
+
+enum { HMAC_BLOCK = 64 };
+
+void weir_hmac_sha256(struct weir_str key, struct weir_str text,
+                      unsigned char out[WEIR_SHA256_BYTES])
+{
+    unsigned char pad[HMAC_BLOCK] = {0};
+    struct weir_sha256 s;
+
+    if (key.n > HMAC_BLOCK)
+        weir_sha256(key, pad);
+    else if (key.n)
+        memcpy(pad, key.p, key.n);
+    for (size_t i = 0; i < HMAC_BLOCK; i++)
+        pad[i] ^= 0x36;
+    weir_sha256_init(&s);
+    weir_sha256_add(&s, pad, HMAC_BLOCK);
+    weir_sha256_add(&s, text.p, text.n);
+    weir_sha256_end(&s, out);
+    for (size_t i = 0; i < HMAC_BLOCK; i++)
+        pad[i] ^= 0x36 ^ 0x5c;
+    weir_sha256_init(&s);
+    weir_sha256_add(&s, pad, HMAC_BLOCK);
+    weir_sha256_add(&s, out, WEIR_SHA256_BYTES);
+    weir_sha256_end(&s, out);
+    weir_wipe(pad, sizeof pad);
+    weir_wipe(&s, sizeof s);
 }
 
 /* The remainders of the 16 values of four bits. */

@@ -21,6 +21,10 @@ void weir_sha256_add(struct weir_sha256 *s, const void *p, size_t n);
 void weir_sha256_end(struct weir_sha256 *s, unsigned char out[WEIR_SHA256_BYTES]);
 void weir_sha256(struct weir_str s, unsigned char out[WEIR_SHA256_BYTES]);
 
+/* RFC 2104. key: of any length. */
+void weir_hmac_sha256(struct weir_str key, struct weir_str text,
+                      unsigned char out[WEIR_SHA256_BYTES]);
+
 uint32_t weir_crc32c(const void *p, size_t n); /* Castagnoli (RFC 3720) */
 
 uint64_t weir_hash64(struct weir_str s, uint64_t seed); /* not for secrets */

@@ -8,33 +8,7 @@
 #include "base/mem.h"
 #include "http/percent.h"
 
-enum { CANONICAL_MAX = 1 << 20, BLOCK = 64 };
-
-void weir_hmac_sha256(struct weir_str key, struct weir_str text,
-                      unsigned char out[WEIR_SHA256_BYTES])
-{
-    unsigned char pad[BLOCK] = {0};
-    struct weir_sha256 s;
-
-    if (key.n > BLOCK)
-        weir_sha256(key, pad);
-    else if (key.n)
-        memcpy(pad, key.p, key.n);
-    for (size_t i = 0; i < BLOCK; i++)
-        pad[i] ^= 0x36;
-    weir_sha256_init(&s);
-    weir_sha256_add(&s, pad, BLOCK);
-    weir_sha256_add(&s, text.p, text.n);
-    weir_sha256_end(&s, out);
-    for (size_t i = 0; i < BLOCK; i++)
-        pad[i] ^= 0x36 ^ 0x5c;
-    weir_sha256_init(&s);
-    weir_sha256_add(&s, pad, BLOCK);
-    weir_sha256_add(&s, out, WEIR_SHA256_BYTES);
-    weir_sha256_end(&s, out);
-    weir_wipe(pad, sizeof pad);
-    weir_wipe(&s, sizeof s);
-}
+enum { CANONICAL_MAX = 1 << 20 };
 
 void weir_sigv4_date(int64_t unix_s, char out[WEIR_SIGV4_DATE_BYTES])
 {

@@ -37,8 +37,4 @@ WEIR_NODISCARD int weir_sigv4_sign(const struct weir_sigv4_keys *keys,
                                    const struct weir_sigv4_request *request, const char *date,
                                    struct weir_arena *a, struct weir_str *out);
 
-/* HMAC-SHA-256 (RFC 2104). */
-void weir_hmac_sha256(struct weir_str key, struct weir_str text,
-                      unsigned char out[WEIR_SHA256_BYTES]);
-
 #endif

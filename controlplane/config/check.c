@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "http/url.h"
 #include "weir/v1/config.pb-c.h"
 
 struct check {
@@ -13,7 +14,7 @@ struct check {
     struct weir_data_errors *errors;
 };
 
-enum { MAX_PATH_TEXT = 512 };
+enum { MAX_PATH_TEXT = 512, MIN_BURN_WINDOW_MS = 4 * 3600000 };
 
 static void bad(struct check *c, const struct weir__config_item *i, const char *path,
                 const char *fmt, ...) WEIR_PRINTF(4, 5);
@@ -255,6 +256,44 @@ static void check_carry(struct check *c, const struct weir__config_item *i,
         bad(c, i, "spec.carryOver.max", "must be in the same unit as spec.limit");
 }
 
+static void check_alert(struct check *c, const struct weir__config_item *i,
+                        const Weir__V1__Alert *a, size_t k)
+{
+    struct weir_url url;
+    const char *wrong;
+    int64_t rate;
+    char path[64];
+
+    (void)snprintf(path, sizeof path, "spec.alerts[%zu]", k);
+    if (a->has_percent == (a->burnrate != NULL))
+        bad(c, i, path, "must have exactly one of percent, burnRate");
+    if (a->webhook && weir_url_parse(weir_str_of(a->webhook), &url, &wrong))
+        bad(c, i, path, "has a webhook that %s", wrong);
+    if (!a->webhook && !a->command)
+        bad(c, i, path, "tells nobody: add webhook or command");
+    if (!a->webhook && (a->has_format || a->secretfile))
+        bad(c, i, path, "has format or secretFile, which have no effect without webhook");
+    if (a->secretfile && a->secretfile[0] != '/')
+        bad(c, i, path, "has a secretFile that does not begin with /: name the whole path");
+    if (a->burnrate && weir_config_burn_rate(a->burnrate, &rate))
+        bad(c, i, path,
+            "has a burnRate that is no multiple: write \"3x\" or \"1.5x\", at most 1000x");
+}
+
+static void check_alerts(struct check *c, const struct weir__config_item *i,
+                         const Weir__V1__BudgetSpec *b)
+{
+    bool short_window = b->window == WEIR__V1__WINDOW__minute ||
+                        b->window == WEIR__V1__WINDOW__hour ||
+                        (b->window == WEIR__V1__WINDOW__rolling && b->length < MIN_BURN_WINDOW_MS);
+
+    for (size_t k = 0; k < b->n_alerts; k++) {
+        check_alert(c, i, b->alerts[k], k);
+        if (b->alerts[k]->burnrate && short_window)
+            bad(c, i, "spec.alerts", "burnRate needs a window of at least 4 hours");
+    }
+}
+
 static bool is_callers(Weir__V1__PerKey k)
 {
     return k == WEIR__V1__PER_KEY__session || k == WEIR__V1__PER_KEY__run ||
@@ -299,6 +338,7 @@ static void check_budget(struct check *c, const struct weir__config_item *i)
     check_exhausted(c, i, b);
     check_per(c, i, b);
     check_carry(c, i, b);
+    check_alerts(c, i, b);
 }
 
 static void check_prices(struct check *c, const struct weir__config_item *i)

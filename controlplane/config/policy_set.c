@@ -230,3 +230,26 @@ const char *weir_policy_set_namespace_at(const struct weir_policy_set *s, size_t
 {
     return i < s->namespace_count ? s->namespaces[i] : NULL;
 }
+
+int weir_config_burn_rate(const char *text, int64_t *out_thousandths)
+{
+    struct weir_str part, whole = weir_str_of(text);
+    int64_t a = 0, b = 0, unit = 100;
+
+    if (whole.n < 2 || whole.p[whole.n - 1] != 'x')
+        return WEIR_EINVAL;
+    whole.n--;
+    whole = weir_str_cut(whole, '.', &part);
+    if (weir_str_i64(whole, &a) || a < 1 || a > 1000 || (part.p && (part.n == 0 || part.n > 3)))
+        return WEIR_EINVAL;
+    for (size_t i = 0; part.p && i < part.n; i++, unit /= 10) {
+        if (part.p[i] < '0' || part.p[i] > '9')
+            return WEIR_EINVAL;
+        b += (part.p[i] - '0') * unit;
+    }
+    a = a * 1000 + b;
+    if (a <= 1000 || a > 1000000)
+        return WEIR_EINVAL;
+    *out_thousandths = a;
+    return WEIR_OK;
+}

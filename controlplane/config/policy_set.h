@@ -84,4 +84,7 @@ void weir_policy_render(const struct weir_policy_set *s, struct weir_str ns,
                         const struct weir_policy_secret secrets[], size_t secret_count,
                         void (*fn)(void *arg, const struct weir_policy_send *r), void *arg);
 
+/* "3x", "1.5x": in thousandths, from 1.001 to 1000 times. WEIR_EINVAL. */
+WEIR_NODISCARD int weir_config_burn_rate(const char *text, int64_t *out_thousandths);
+
 #endif

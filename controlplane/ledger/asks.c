@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
-#include "controlplane/ledger/core_internal.h"
+#include "controlplane/ledger/tables.h"
 
 enum { PARKED_ASKS_MAX = 4096 };
 

@@ -4,7 +4,7 @@
 
 #include "base/log.h"
 #include "base/rand.h"
-#include "controlplane/ledger/core_internal.h"
+#include "controlplane/ledger/tables.h"
 
 enum {
     SWEEP_MS = 60000,
@@ -109,6 +109,7 @@ void weir__core_destroy(struct weir__core *c)
         return;
     weir__parked_free(c);
     weir__raises_free(c);
+    weir__crossings_forget(c);
     HASH_ITER (hh, c->holders, h, next)
         holder_free(c, h);
     while (c->conns)
@@ -169,6 +170,7 @@ int weir__core_end(struct weir__core *c)
     int rc;
 
     weir__parked_poke(c);
+    weir__crossings_look(c);
     if (c->rc == WEIR_OK && c->budgets_changed)
         weir__budgets_save(c);
     if (c->rc == WEIR_OK)
@@ -178,6 +180,9 @@ int weir__core_end(struct weir__core *c)
         weir_store_rollback(c->store);
         c->raises_loaded = false;
         c->raises_ended_ms = 0;
+        weir__crossings_forget(c);
+        c->crossings = NULL;
+        c->resumed_ms = 0;
         c->out_first = c->out_last = NULL;
         c->count.errors++;
         for (const struct weir__asked *a = c->asked; a; a = a->next)
@@ -187,6 +192,7 @@ int weir__core_end(struct weir__core *c)
         c->budgets_changed = false;
     }
     weir__out_send(c);
+    weir__crossings_tell(c);
     c->asked = NULL;
     weir_arena_destroy(c->arena);
     c->arena = NULL;
@@ -249,6 +255,12 @@ static void restate(struct weir__core *c, const struct weir__lease_ref *r, void 
                     r->lease.row.granted, ends_in, &w);
 }
 
+void weir__count_spent(struct weir__core *c, const struct weir__window *w, int64_t spent)
+{
+    weir__steps_add(c, w, spent);
+    weir__touch(c, w->id, spent);
+}
+
 static void report_in(struct weir__core *c, const struct weir__holder *h,
                       const Weir__V1__LeaseReport *m)
 {
@@ -276,7 +288,7 @@ static void report_in(struct weir__core *c, const struct weir__holder *h,
     }
     weir__lease_save(c, &l, h->conn->node, h->incarnation);
     weir__window_save(c, &w);
-    weir__steps_add(c, &w, weir__spent(&w, &l) - before);
+    weir__count_spent(c, &w, weir__spent(&w, &l) - before);
     if (l.row.closed)
         weir__out_closed(c, h->incarnation, m->lease);
     else if (r.final)
@@ -358,7 +370,7 @@ static void write_off(struct weir__core *c, const char *node, const char *incarn
     weir_window_write_off(&w.w, &l->row);
     weir__lease_save(c, l, node, incarnation);
     weir__window_save(c, &w);
-    weir__steps_add(c, &w, weir__spent(&w, l) - before);
+    weir__count_spent(c, &w, weir__spent(&w, l) - before);
 }
 
 struct gone {
@@ -454,6 +466,7 @@ static void keep_gone(struct weir__core *c, struct weir__budget_set *old,
         if (!b->gone_ms)
             b->gone_ms = c->now.mono_ms;
         HASH_ADD_KEYPTR(hh, next->by_id, b->id, strlen(b->id), b);
+        next->has_alerts = next->has_alerts || b->def.n_alerts > 0;
     }
 }
 
@@ -555,6 +568,7 @@ void weir__core_tick(struct weir__core *c)
     if (c->shared)
         weir__recalls_take(c);
     weir__raises_tick(c);
+    weir__crossings_tick(c);
     if (c->now.mono_ms - c->swept_ms < SWEEP_MS)
         return;
     c->swept_ms = c->now.mono_ms;
@@ -565,6 +579,7 @@ void weir__core_tick(struct weir__core *c)
                 weir__holder_lives(c, h->incarnation);
     weir__each_open(c, sweep_one, NULL);
     weir__prune(c);
+    weir__crossings_forget(c); /* a window's number may come again */
     HASH_ITER (hh, c->holders, h, next)
         if (!h->conn && c->now.mono_ms - h->seen_ms > 2 * c->o.soft_reclaim_ms)
             holder_free(c, h);

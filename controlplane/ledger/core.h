@@ -32,6 +32,7 @@ int weir__budget_set_make(const struct weir_ledger_budget budgets[], size_t n,
 void weir__budget_set_free(struct weir__budget_set *s);
 void weir__core_set_budgets(struct weir__core *c, struct weir__budget_set *s); /* takes it over */
 int weir__core_release(struct weir__core *c, struct weir_str lease);
+void weir__core_crossing_done(struct weir__core *c, int64_t id);
 int weir__core_enter(struct weir__core *c, const struct weir_ledger_entry *e);
 void weir__core_tick(struct weir__core *c);
 int weir__core_end(struct weir__core *c);

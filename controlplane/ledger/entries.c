@@ -1,6 +1,6 @@
 /* What operators do to a budget: resets, and increases that end. Each is an entry that stays, and
  * the entries are what an increase is read from. */
-#include "controlplane/ledger/core_internal.h"
+#include "controlplane/ledger/tables.h"
 
 enum {
     RELOAD_MS = 1000,    /* other replicas' entries are seen after this */
@@ -134,6 +134,7 @@ static void relimit(struct weir__core *c, const struct weir__budget *b)
         if (w.w.limit == before)
             continue;
         weir__window_save(c, &w);
+        weir__touch(c, w.id, 0);
         if (w.w.limit < before)
             weir__each_open_of_window(c, w.id, recall_idle, NULL);
     }
@@ -167,6 +168,7 @@ static int64_t reset(struct weir__core *c, const struct weir__budget *b, const c
         w.forgiven += spent;
         w.w.limit += spent;
         weir__window_save(c, &w);
+        weir__touch(c, w.id, 0);
         forget_steps(c, w.id);
     }
     return sum;

@@ -15,7 +15,7 @@
 
 enum { QUEUE_MAX = 65536, BATCH_MAX = 4096, KEPT_MAX = 65536, TRIES_MAX = 100 };
 
-enum item_kind { IT_ATTACH, IT_UP, IT_DETACH, IT_BUDGETS, IT_RELEASE, IT_ENTRY };
+enum item_kind { IT_ATTACH, IT_UP, IT_DETACH, IT_BUDGETS, IT_RELEASE, IT_ENTRY, IT_TOLD };
 
 struct item {
     struct weir_link link;
@@ -24,6 +24,7 @@ struct item {
     Weir__V1__BudgetUp *up;
     struct weir__budget_set *budgets;
     char *lease;
+    int64_t crossing;
     struct weir_ledger_entry entry; /* its strings are the item's */
     void (*done)(void *arg, int rc);
     void *arg;
@@ -107,6 +108,9 @@ static void apply(struct weir_ledger *l, struct item *it, struct weir__core_time
         break;
     case IT_RELEASE:
         it->rc = weir__core_release(l->core, weir_str_of(it->lease));
+        break;
+    case IT_TOLD:
+        weir__core_crossing_done(l->core, it->crossing);
         break;
     case IT_ENTRY:
         it->rc = weir__core_enter(l->core, &it->entry);
@@ -417,6 +421,14 @@ void weir_ledger_enter(struct weir_ledger *l, const struct weir_ledger_entry *en
     it->entry.actor = copy(entry->actor);
     it->done = done;
     it->arg = arg;
+    (void)push(l, it);
+}
+
+void weir_ledger_crossing_done(struct weir_ledger *l, int64_t id)
+{
+    struct item *it = item(IT_TOLD, NULL);
+
+    it->crossing = id;
     (void)push(l, it);
 }
 

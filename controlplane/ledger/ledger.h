@@ -28,6 +28,34 @@ enum weir_window_kind {
 /* A rolling window is counted in so many steps: what was spent comes back step by step. */
 enum { WEIR_ROLLING_STEPS = 60 };
 
+enum weir_alert_kind {
+    WEIR_ALERT_PERCENT = 1, /* of the limit is spent */
+    WEIR_ALERT_BURN = 2,    /* the last hour against the mean of the window, in thousandths */
+};
+
+struct weir_ledger_alert {
+    enum weir_alert_kind kind;
+    int64_t threshold; /* above 0 */
+};
+
+/* A counter's spending has crossed what its budget wants to be told of. */
+struct weir_ledger_crossing {
+    int64_t id;
+    enum weir_alert_kind kind;
+    int64_t threshold;
+    const char *budget, *scope;
+    enum weir_unit unit;
+    int64_t settled, limit;
+    int64_t hour;                           /* spent in the last hour, for WEIR_ALERT_BURN */
+    int64_t window_start_ms, window_end_ms; /* as in query.h */
+    int64_t at_ms;
+};
+
+/* Called on the ledger's thread, after the commit; x is borrowed. It must not block, and of
+ * the ledger it may only call weir_ledger_crossing_done. The same crossing comes again, after a
+ * restart, until it is said to be done. */
+typedef void (*weir_ledger_crossing_fn)(void *arg, const struct weir_ledger_crossing *x);
+
 /* One budget of the policy; everything is copied. */
 struct weir_ledger_budget {
     const char *id; /* "namespace/name" */
@@ -38,7 +66,9 @@ struct weir_ledger_budget {
     int64_t limit;        /* 0 blocks */
     int64_t length_ms;    /* of a rolling window; else 0 */
     int64_t max_counters; /* live at once, where callers name them; 0: no bound */
-    int64_t carry_max;    /* so much of what is left goes into the next window */
+    const struct weir_ledger_alert *alerts;
+    size_t n_alerts;
+    int64_t carry_max; /* so much of what is left goes into the next window */
 };
 
 enum weir_entry_kind {
@@ -59,7 +89,9 @@ struct weir_ledger_entry {
 struct weir_ledger_options {
     const char *path;        /* ledger.db, or a PostgreSQL's DSN (store.h) */
     int64_t soft_reclaim_ms; /* a soft budget takes back a silent holder's lease; 0: 600000 */
-    int64_t recall_wait_ms;  /* longest wait for idle parts before a refusal; 0: 1000 */
+    weir_ledger_crossing_fn on_crossing; /* NULL: nobody is told */
+    void *crossing_arg;
+    int64_t recall_wait_ms; /* longest wait for idle parts before a refusal; 0: 1000 */
 };
 
 /* Brings a ledger's schema up to date; as weir_store_migrate. For `weir migrate`. */
@@ -107,6 +139,9 @@ void weir_ledger_release(struct weir_ledger *l, struct weir_str lease,
  * raised), WEIR_EIO. */
 void weir_ledger_enter(struct weir_ledger *l, const struct weir_ledger_entry *entry,
                        void (*done)(void *arg, int rc), void *arg);
+
+/* Whoever it concerns was told, or can't be. Any thread. */
+void weir_ledger_crossing_done(struct weir_ledger *l, int64_t id);
 
 /* Since the start, for metrics; any thread. */
 struct weir_ledger_counters {

@@ -1,6 +1,6 @@
 /* The budgets that lend, as they are stored, and how many counters they have. */
 #include "base/log.h"
-#include "controlplane/ledger/core_internal.h"
+#include "controlplane/ledger/tables.h"
 
 enum { RECOUNT_MS = 1000 };
 

@@ -1,5 +1,5 @@
 /* What the ledger forgets, and when. */
-#include "controlplane/ledger/core_internal.h"
+#include "controlplane/ledger/tables.h"
 
 /* Of a budget whose counters callers name; to be closed with a bracket. */
 #define NAMED(window)                                                                              \
@@ -28,7 +28,11 @@ void weir__prune(struct weir__core *c)
         " AND NOT EXISTS (SELECT 1 FROM leases WHERE \"window\" = windows.id)",
         "DELETE FROM windows WHERE length_ms > 0 AND start_ms < ?1"
         " AND NOT EXISTS (SELECT 1 FROM leases WHERE \"window\" = windows.id)"
-        " AND NOT EXISTS (SELECT 1 FROM steps WHERE \"window\" = windows.id)"};
+        " AND NOT EXISTS (SELECT 1 FROM steps WHERE \"window\" = windows.id)",
+        "DELETE FROM alerts WHERE at_ms < ?1 AND NOT EXISTS"
+        " (SELECT 1 FROM windows w"
+        " WHERE w.id = alerts.\"window\")",
+        "DELETE FROM recent WHERE end_ms < CAST(?1 AS {int}) - 7200000"};
 
     weir__steps_sweep(c);
     for (size_t i = 0; i < sizeof sql / sizeof *sql; i++) {

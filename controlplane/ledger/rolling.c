@@ -2,7 +2,7 @@
  * a whole when its end has left the window: never sooner than anything that was spent in it, and at
  * most one step later. What a holder spent counts in the step in which it is reported, which is
  * never the earlier one. */
-#include "controlplane/ledger/core_internal.h"
+#include "controlplane/ledger/tables.h"
 
 static int64_t step_ms(const struct weir__window *w)
 {

@@ -1,5 +1,5 @@
 /* The ledger's tables. Windows hold the sums; leases hold what each holder was lent. */
-#include "controlplane/ledger/core_internal.h"
+#include "controlplane/ledger/tables.h"
 
 static const char *const schema[] = {
     "CREATE TABLE ledger(id TEXT NOT NULL);"
@@ -48,7 +48,15 @@ static const char *const schema[] = {
     "CREATE INDEX entries_budget ON entries(budget, id);"
     "CREATE INDEX entries_until ON entries(until_ms) WHERE until_ms > 0;"
     "ALTER TABLE windows ADD COLUMN carried {int} NOT NULL DEFAULT 0;"
-    "ALTER TABLE budgets ADD COLUMN carry_max {int} NOT NULL DEFAULT 0"};
+    "ALTER TABLE budgets ADD COLUMN carry_max {int} NOT NULL DEFAULT 0",
+    /* Alerts that were raised, once for a crossing; done: whoever it concerns was told. And what
+     * was spent lately, for burn rates. */
+    "CREATE TABLE alerts(id {serial}, \"window\" {int} NOT NULL, what {int} NOT NULL,"
+    "  threshold {int} NOT NULL, at_ms {int} NOT NULL, settled {int} NOT NULL,"
+    "  budget_limit {int} NOT NULL, hour {int} NOT NULL, taken_ms {int} NOT NULL,"
+    "  done {int} NOT NULL, UNIQUE(\"window\", what, threshold)) {strict};"
+    "CREATE TABLE recent(\"window\" {int} NOT NULL, end_ms {int} NOT NULL,"
+    "  amount {int} NOT NULL, PRIMARY KEY(\"window\", end_ms)) {strict, keyed};"};
 
 int weir_ledger_migrate(struct weir_store *s)
 {

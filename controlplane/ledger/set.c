@@ -2,6 +2,8 @@
 #include "base/mem.h"
 #include "controlplane/ledger/core_internal.h"
 
+enum { ALERTS_MAX = 64 };
+
 #define ROLLING_MAX_MS (INT64_C(400) * 86400000)
 
 static int check_budget(const struct weir_ledger_budget *def)
@@ -14,8 +16,10 @@ static int check_budget(const struct weir_ledger_budget *def)
               def->limit <= WEIR_AMOUNT_MAX &&
               (def->window == WEIR_WINDOW_ROLLING) == (def->length_ms > 0) &&
               def->length_ms <= ROLLING_MAX_MS && def->max_counters >= 0 && def->carry_max >= 0 &&
-              def->carry_max <= WEIR_AMOUNT_MAX;
+              def->carry_max <= WEIR_AMOUNT_MAX && def->n_alerts <= ALERTS_MAX;
 
+    for (size_t i = 0; ok && i < def->n_alerts; i++)
+        ok = def->alerts[i].threshold > 0 && def->alerts[i].threshold <= 1000000;
     return ok ? WEIR_OK : WEIR_EINVAL;
 }
 
@@ -36,6 +40,13 @@ int weir__budget_set_add(struct weir__budget_set *s, const struct weir_ledger_bu
     b->def = *def;
     b->def.id = b->id;
     b->def.timezone = b->timezone;
+    b->def.alerts = NULL;
+    if (def->n_alerts > 0) {
+        b->alerts = weir_alloc(def->n_alerts * sizeof *b->alerts);
+        memcpy(b->alerts, def->alerts, def->n_alerts * sizeof *b->alerts);
+        b->def.alerts = b->alerts;
+        s->has_alerts = true;
+    }
     b->zone = zone;
     b->gone_ms = gone_ms;
     HASH_ADD_KEYPTR(hh, s->by_id, b->id, strlen(b->id), b);
@@ -59,6 +70,7 @@ int weir__budget_set_make(const struct weir_ledger_budget budgets[], size_t n,
 void weir__budget_free(struct weir__budget *b)
 {
     weir_zone_free(b->zone);
+    free(b->alerts);
     free(b->timezone);
     free(b->id);
     free(b);

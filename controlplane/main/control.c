@@ -60,8 +60,20 @@ static void write_metrics(void *arg, struct weir_buf *out)
 {
     struct weir_control *c = arg;
     struct weir_ledger_counters l;
+    struct weir_alerts_counters a;
 
     weir_ledger_count(c->ledger, &l);
+    weir_alerts_count(c->alerts, &a);
+    weir_buf_addf(out,
+                  "# HELP weir_alerts_total Alerts by what became of them.\n"
+                  "# TYPE weir_alerts_total counter\n"
+                  "weir_alerts_total{outcome=\"delivered\"} %llu\n"
+                  "weir_alerts_total{outcome=\"given_up\"} %llu\n"
+                  "weir_alerts_total{outcome=\"dropped\"} %llu\n"
+                  "# HELP weir_alerts_waiting Alerts that are being delivered.\n"
+                  "# TYPE weir_alerts_waiting gauge\nweir_alerts_waiting %lld\n",
+                  (unsigned long long)a.delivered, (unsigned long long)a.failed,
+                  (unsigned long long)a.dropped, (long long)a.waiting);
     weir_ingest_metrics_write(c->ingest, out);
     weir_buf_addf(out,
                   "# HELP weir_policy_errors Errors of the newest reading of the policy.\n"
@@ -239,7 +251,9 @@ static void on_hangup(uv_signal_t *s, int signum)
 static void close_stores(struct weir_control *c)
 {
     weir_stream_stop(c->stream, c->options->drain_ms);
+    weir_alerts_stop(c->alerts);
     weir_ledger_destroy(c->ledger);
+    weir_alerts_free(c->alerts);
     weir_ingest_stop(c->ingest);
     weir_stream_free(c->stream);
     weir_keys_close(c->keys);
@@ -272,7 +286,9 @@ int weir_control_run(const struct weir_control_options *o)
     prctl(PR_SET_DUMPABLE, 0);
     if (uv_loop_init(&c->loop))
         return 1;
-    rc = weir_control_open_stores(c);
+    rc = weir_control_open_alerts(c);
+    if (rc == WEIR_OK)
+        rc = weir_control_open_stores(c);
     if (rc == WEIR_OK)
         rc = open_streams(c);
     if (rc == WEIR_OK)

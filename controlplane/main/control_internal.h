@@ -4,6 +4,7 @@
 
 #include <uv.h>
 
+#include "controlplane/alerts/alerts.h"
 #include "controlplane/api/api.h"
 #include "controlplane/config/source.h"
 #include "controlplane/ledger/ledger.h"
@@ -18,6 +19,7 @@ struct weir_control {
     uv_signal_t sigterm, sigint, sighup;
     struct weir_policy_source_options source_options;
 
+    struct weir_alerts *alerts;
     struct weir_ledger *ledger;
     struct weir_ingest *ingest;
     struct weir_stream *stream;
@@ -49,6 +51,13 @@ void weir_control_on_policy(void *control, struct weir_policy_set *set,
 void weir_control_publish(struct weir_control *c);
 /* Reads the issued keys in a pool thread, then publishes. */
 void weir_control_reload_keys(struct weir_control *c);
+
+/* alerts.c: who is told of the ledger's crossings. Before the ledger is opened. */
+WEIR_NODISCARD int weir_control_open_alerts(struct weir_control *c);
+void weir_control_publish_alerts(struct weir_control *c);
+/* threshold 0: it is not valid. */
+struct Weir__V1__Alert;
+struct weir_ledger_alert weir_control_alert_of(const struct Weir__V1__Alert *m);
 
 /* watch.c: what other replicas change: keys and policy come here within a second. Loop. NULL is
  * fine. */

@@ -28,6 +28,8 @@ static const struct weir_flag rows[] = {
     TEXT("--join-namespace", "NS", join_namespace, "the namespace of that token (default)"),
     TEXT("--server-name", "NAME", server_name, "a further name for the server's certificate"),
     SWITCH("--local", local, "providers from the environment when no policy names one"),
+    TEXT("--alert-commands", "LIST", alert_commands,
+         "programs that a budget's alerts may run: NAME=/PATH,NAME=/PATH (none)"),
     {"--drain-ms", "MS", WEIR_FLAG_NUMBER, offsetof(struct weir_control_options, drain_ms), 0,
      3600000, "how long proxies are said goodbye to after SIGTERM (0)"},
     TEXT("--log-level", "LEVEL", log_level, "debug, info, warn or error (info)"),

@@ -17,7 +17,8 @@ struct weir_control_options {
     const char *api;        /* HOST:PORT */
     const char *prices;     /* a manifest in place of the built-in price list */
     const char *join_token_file, *join_namespace;
-    const char *server_name; /* a further name for the server's certificate */
+    const char *server_name;    /* a further name for the server's certificate */
+    const char *alert_commands; /* "NAME=PATH,...": what alerts of a policy may run */
     const char *log_level;
     int64_t drain_ms;
     bool local; /* providers from the environment when no policy names one */

@@ -33,7 +33,26 @@ static int64_t amount_of(const Weir__V1__Limit *l)
     return l->has_usd ? l->usd : l->has_tokens ? l->tokens : l->requests;
 }
 
-static void fill_budget(const struct weir_policy_object *o, struct weir_ledger_budget *out)
+/* What is to be looked for; who is told is the alerts' to know. In the arena. */
+static void fill_alerts(struct weir_arena *arena, const Weir__V1__BudgetSpec *spec,
+                        struct weir_ledger_budget *out)
+{
+    struct weir_ledger_alert *list = weir_arena_zalloc(arena, (spec->n_alerts + 1) * sizeof *list);
+
+    for (size_t i = 0; i < spec->n_alerts; i++) {
+        struct weir_ledger_alert a = weir_control_alert_of(spec->alerts[i]);
+        bool twice = false;
+
+        for (size_t k = 0; k < out->n_alerts; k++)
+            twice = twice || (list[k].kind == a.kind && list[k].threshold == a.threshold);
+        if (!twice && a.threshold > 0)
+            list[out->n_alerts++] = a;
+    }
+    out->alerts = list;
+}
+
+static void fill_budget(struct weir_arena *arena, const struct weir_policy_object *o,
+                        struct weir_ledger_budget *out)
 {
     const Weir__V1__BudgetSpec *spec = ((const Weir__V1__Budget *)o->message)->spec;
     const Weir__V1__Limit *limit = spec->limit;
@@ -50,24 +69,27 @@ static void fill_budget(const struct weir_policy_object *o, struct weir_ledger_b
         .max_counters = max_counters(spec),
         .carry_max = spec->carryover ? amount_of(spec->carryover->max) : 0,
         .limit = amount_of(limit)};
+    fill_alerts(arena, spec, out);
 }
 
 static void publish_budgets(struct weir_control *c)
 {
     size_t count = weir_policy_set_count(c->set), n = 0;
     struct weir_ledger_budget *list = weir_zalloc((count ? count : 1) * sizeof *list);
+    struct weir_arena *arena = weir_arena_create(NULL);
 
     for (size_t i = 0; i < count && n < MAX_BUDGETS; i++) {
         const struct weir_policy_object *o = weir_policy_set_at(c->set, i);
 
         if (strcmp(o->type, "Budget") == 0)
-            fill_budget(o, &list[n++]);
+            fill_budget(arena, o, &list[n++]);
     }
     if (weir_ledger_set_budgets(c->ledger, list, n))
         WEIR_LOG(
             WEIR_LOG_ERROR, "policy",
             "the ledger refuses the budgets (a time zone that this machine doesn't know?); the "
             "ones before stay in force");
+    weir_arena_destroy(arena);
     free(list);
 }
 
@@ -113,6 +135,7 @@ void weir_control_publish(struct weir_control *c)
     if (!c->set || !c->keys_known || c->stopping)
         return;
     secrets = weir_policy_source_secrets(c->source, &secret_count);
+    weir_control_publish_alerts(c);
     /* First the ledger, so that a budget is known there when proxies begin to ask for it. */
     publish_budgets(c);
     publish_resources(c, secrets, secret_count);

@@ -64,7 +64,10 @@ int weir_control_open_stores(struct weir_control *c)
         rc = set_paths(c);
     if (rc)
         return rc;
-    rc = weir_ledger_create(&(struct weir_ledger_options){.path = c->ledger_path}, &c->ledger);
+    rc = weir_ledger_create(&(struct weir_ledger_options){.path = c->ledger_path,
+                                                          .on_crossing = weir_alerts_tell,
+                                                          .crossing_arg = c->alerts},
+                            &c->ledger);
     if (rc == WEIR_OK)
         rc =
             weir_ingest_start(&(struct weir_ingest_options){.path = c->telemetry_path}, &c->ingest);

@@ -5,14 +5,14 @@ import { Mock } from "./mock.mjs";
 import { Proc, Weir, agent, artifacts, bin, budget, CALLER_KEY, freePort, prices, provider, route, testTls, until } from "./weir.mjs";
 
 // plan: what the mock answers, per call. budgets: YAML of Budget objects. more: further YAML.
-export async function setting(t, { plan, budgets = "", more = "", agentExtra = "", routeExtra = "", proxies = 1, proxyArgs, env, tls = true, provider: Provider = Mock } = {}) {
+export async function setting(t, { plan, budgets = "", more = "", agentExtra = "", routeExtra = "", proxies = 1, proxyArgs, controlArgs, env, tls = true, provider: Provider = Mock } = {}) {
   const files = testTls();
   const mock = await new Provider({ tls: tls && files.options, plan }).start();
   t.after(() => mock.stop());
   const caFile = tls ? files.caFile : undefined;
   const policy = prices + agent("tester", { extra: agentExtra }) + provider("oa", "openai", mock.url, { caFile }) + provider("an", "anthropic", mock.url, { caFile })
     + route("all", [["oa", "an"]], routeExtra) + budgets + (typeof more === "function" ? more(mock, caFile) : more);
-  const weir = await Weir.start(t, { policy, proxies, proxyArgs, env });
+  const weir = await Weir.start(t, { policy, proxies, proxyArgs, controlArgs, env });
   return { mock, weir, policy, ...clients(weir.url) };
 }
 

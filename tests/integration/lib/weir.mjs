@@ -134,7 +134,7 @@ spec:
 
 export class Weir {
   // policy: YAML text, or {file: text}. proxies: how many. Everything ends with the test.
-  static async start(t, { policy, proxies = 1, env = {}, proxyArgs = [], mockKey = "sk-provider-canary-5f1e" } = {}) {
+  static async start(t, { policy, proxies = 1, env = {}, proxyArgs = [], controlArgs = [], mockKey = "sk-provider-canary-5f1e" } = {}) {
     const w = new Weir();
     w.dir = fs.mkdtempSync(path.join(os.tmpdir(), "weir-test-"));
     w.policyDir = path.join(w.dir, "policy");
@@ -142,6 +142,7 @@ export class Weir {
     w.socket = path.join(w.dir, "control.sock");
     w.env = { MOCK_KEY: mockKey, ...env };
     w.proxyArgs = proxyArgs;
+    w.controlArgs = controlArgs;
     fs.mkdirSync(w.policyDir);
     fs.mkdirSync(w.controlState, { mode: 0o700 });
     for (const [f, text] of Object.entries(typeof policy === "string" ? { "policy.yaml": policy } : policy)) fs.writeFileSync(path.join(w.policyDir, f), text);
@@ -153,7 +154,7 @@ export class Weir {
     return w;
   }
   async startControl() {
-    this.control = new Proc("weir-control", ["--state", this.controlState, "--policy", this.policyDir, "--grpc", `unix:${this.socket}`, "--api", `127.0.0.1:${this.apiPort}`], this.env);
+    this.control = new Proc("weir-control", ["--state", this.controlState, "--policy", this.policyDir, "--grpc", `unix:${this.socket}`, "--api", `127.0.0.1:${this.apiPort}`, ...this.controlArgs], this.env);
     await this.waitReady(this.control, `http://127.0.0.1:${this.apiPort}/readyz`);
     this.token = fs.readFileSync(path.join(this.controlState, "admin.token"), "utf8").trim();
   }

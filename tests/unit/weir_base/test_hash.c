@@ -43,6 +43,38 @@ static void sha256_gives_the_published_digests_however_it_is_fed(void **state)
     }
 }
 
+/* RFC 4231, cases 1, 2 and 6. */
+static void hmac_gives_the_published_codes(void **state)
+{
+    char first[20], large[131];
+
+    const struct {
+        struct weir_str key, text;
+        const char *code;
+    } cases[] = {
+        {{first, sizeof first},
+         WEIR_STR("Hi There"),
+         "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"},
+        {WEIR_STR("Jefe"), WEIR_STR("what do ya want for nothing?"),
+         "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"},
+        {{large, sizeof large},
+         WEIR_STR("Test Using Larger Than Block-Size Key - Hash Key First"),
+         "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"},
+    };
+
+    unsigned char out[WEIR_SHA256_BYTES];
+    char text[2 * WEIR_SHA256_BYTES + 1];
+
+    (void)state;
+    memset(first, 0x0b, sizeof first);
+    memset(large, 0xaa, sizeof large);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        weir_hmac_sha256(cases[i].key, cases[i].text, out);
+        weir_hex(out, sizeof out, text);
+        assert_string_equal(text, cases[i].code);
+    }
+}
+
 static void crc32c_gives_the_published_sums(void **state)
 {
     unsigned char b[32];
@@ -88,6 +120,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sha256_gives_the_published_digests_however_it_is_fed),
+        cmocka_unit_test(hmac_gives_the_published_codes),
         cmocka_unit_test(crc32c_gives_the_published_sums),
         cmocka_unit_test(the_table_hash_depends_on_its_key),
         cmocka_unit_test(a_drawn_number_is_below_its_bound_and_every_one_is_drawn),

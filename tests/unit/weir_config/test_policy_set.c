@@ -95,6 +95,24 @@ static void what_does_not_fit_together_gets_its_exact_sentence(void **state)
          "a.yaml:4: Budget/b: spec.carryOver: needs a window with an end: minute, hour, day, week "
          "or month\n"
          "a.yaml:4: Budget/b: spec.carryOver.max: must be in the same unit as spec.limit\n"},
+        {BUDGET("b", "{limit: {usd: 1}, window: hour, alerts: [{webhook: ftp://x}, {percent: 5, "
+                     "burnRate: 3x, command: a}, {burnRate: 1x, command: a}, {percent: 5, "
+                     "command: a, secretFile: b, format: slack}]}"),
+         "",
+         "a.yaml:4: Budget/b: spec.alerts[0]: must have exactly one of percent, burnRate\n"
+         "a.yaml:4: Budget/b: spec.alerts[0]: has a webhook that must start with http:// "
+         "or https://\n"
+         "a.yaml:4: Budget/b: spec.alerts[1]: must have exactly one of percent, burnRate\n"
+         "a.yaml:4: Budget/b: spec.alerts: burnRate needs a window of at least 4 hours\n"
+         "a.yaml:4: Budget/b: spec.alerts[2]: has a burnRate that is no multiple: write \"3x\" or "
+         "\"1.5x\", at most 1000x\n"
+         "a.yaml:4: Budget/b: spec.alerts: burnRate needs a window of at least 4 hours\n"
+         "a.yaml:4: Budget/b: spec.alerts[3]: has format or secretFile, which have no effect "
+         "without "
+         "webhook\n"
+         "a.yaml:4: Budget/b: spec.alerts[3]: has a secretFile that does not begin with /: name "
+         "the "
+         "whole path\n"},
         {BUDGET("b", "{limit: {usd: 1}, window: day, onExhausted: downgrade}"), "",
          "a.yaml:4: Budget/b: spec.onExhausted: downgrade needs downgradeTo: name the cheaper "
          "model\n"},

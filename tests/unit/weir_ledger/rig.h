@@ -18,6 +18,7 @@
 #include "weir/v1/ledger.pb-c.h"
 
 static const struct weir_ledger_budget rig_budget; /* the test's */
+static weir_ledger_crossing_fn rig_crossing;       /* NULL, or set by the test */
 
 static struct engine at;
 static struct weir_ledger *ledger;
@@ -55,7 +56,7 @@ static inline void on_down(void *arg, const Weir__V1__BudgetDown *down)
 
 static inline int setup(const struct weir_ledger_budget *budget)
 {
-    struct weir_ledger_options o = {.path = at.dsn};
+    struct weir_ledger_options o = {.path = at.dsn, .on_crossing = rig_crossing};
 
     seq = 0;
     scope = "";
