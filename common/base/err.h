@@ -44,7 +44,7 @@ _Noreturn void weir_assert_failed(const char *expr, const char *file, int line);
 struct weir_err {
     int rc;
     uint16_t http_status;
-    bool retryable;        /* may another upstream be tried? */
+    bool retryable;        /* the same call may pass later, whatever its status says */
     const char *code;      /* stable and documented: "budget_exceeded" */
     const char *detail;    /* one sentence, no secrets, no upstream body */
     int64_t retry_after_s; /* > 0: sent as Retry-After */

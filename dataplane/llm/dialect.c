@@ -72,6 +72,8 @@ bool weir_llm_error_final(const struct weir_err *err)
 {
     uint16_t status = weir_llm_error_status(err);
 
+    if (err->retryable)
+        return false;
     return (status >= 400 && status < 500 && status != 408 && status != 409) || status == 501;
 }
 

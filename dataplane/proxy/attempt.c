@@ -2,6 +2,7 @@
 #include "dataplane/proxy/attempt.h"
 
 #include "dataplane/proxy/charge.h"
+#include "dataplane/proxy/judge.h"
 
 enum { FIRST_ROOM = 2 }; /* most calls need one attempt */
 
@@ -26,6 +27,7 @@ void weir_attempt_open(struct weir_exchange *x)
         (struct weir_attempt){.candidate = x->candidate, .started_us = weir_mono_us()};
     x->candidate->tries++;
     x->sent = true;
+    weir_judge_begin(x, &x->attempts[x->attempt_count - 1]);
 }
 
 /* What an attempt used. False: nothing that anybody bills, as with an answer that is an error,
@@ -56,6 +58,7 @@ void weir_attempt_close(struct weir_exchange *x, const char *error, bool billabl
         return;
     a->ended_us = weir_mono_us();
     a->error = error;
+    weir_judge_end(x, a);
     a->billed = read_usage(x, a, billable, &a->usage);
     if (!a->billed)
         a->usage = (struct weir_llm_usage){0};

@@ -41,6 +41,9 @@ void weir_attempt_request(struct weir_exchange *x, const struct weir_candidate *
 /* Events of the upstream call; relay's part of them is in relay.h. */
 extern const struct weir_http_call_events weir_attempt_events;
 
+/* The error of an attempt that found no free connection; also the code of the answer. */
+#define WEIR_CONNECTIONS_FULL "provider_connections_full"
+
 int64_t weir_mono_us(void);
 
 #endif

@@ -14,6 +14,7 @@
 #include "dataplane/llm/pricing.h"
 #include "dataplane/llm/translate.h"
 #include "dataplane/proxy/caller.h"
+#include "dataplane/proxy/health.h"
 #include "dataplane/proxy/pipeline.h"
 #include "dataplane/proxy/policy.h"
 #include "dataplane/telemetry/record.h"
@@ -38,6 +39,7 @@ struct weir_candidate {
     bool shows_all; /* no output is billed that the answer doesn't show: holds can grow with it */
     int64_t weight;
     size_t group;
+    uint64_t health_key; /* of the worker's targets */
     unsigned tries;
 };
 
@@ -58,6 +60,10 @@ struct weir_attempt {
     int64_t cost_nano_usd;
     struct weir_llm_usage usage; /* nothing billed: zeros */
     bool billed, reused_connection;
+    bool stale;                 /* it met a kept connection that was closed already */
+    struct weir_health *health; /* of its target; NULL: judged, or not to be */
+    bool probe;                 /* of a half-open circuit */
+    bool judged;                /* the target is known to answer */
 };
 
 struct weir_exchange {

@@ -14,6 +14,7 @@
 #include "dataplane/control/control.h"
 #include "dataplane/llm/llm.h"
 #include "dataplane/llm/pricing.h"
+#include "dataplane/proxy/health.h"
 #include "weir/v1/config.pb-c.h"
 
 struct weir_policy;
@@ -51,6 +52,7 @@ struct weir_policy_provider {
     struct weir_policy_model *models;
     size_t model_count;
     struct weir_policy_timeouts timeouts;
+    struct weir_health_rules health;
 };
 
 struct weir_policy_agent {
@@ -85,6 +87,7 @@ struct weir_policy_route {
     struct weir_policy_group *groups;
     size_t group_count;
     int64_t priority, attempts, backoff_ms;
+    int64_t max_pause_ms; /* for a target that asked for one */
     Weir__V1__Translation translation;
     bool has_timeouts;
     struct weir_policy_timeouts timeouts; /* 0: the provider's */

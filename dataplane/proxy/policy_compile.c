@@ -199,6 +199,7 @@ static void compile_route(struct weir_policy_compile *c, const struct weir_polic
                                         .priority = OR(spec, priority, 0),
                                         .attempts = OR(spec->retry, attempts, 3),
                                         .backoff_ms = OR(spec->retry, backoff, 200),
+                                        .max_pause_ms = OR(spec->retry, maxpause, 2000),
                                         .translation =
                                             OR(spec, translation, WEIR__V1__TRANSLATION__lenient),
                                         .has_timeouts = spec->timeouts != NULL,

@@ -120,6 +120,15 @@ static void compile_credential(struct weir_policy_compile *c, struct weir_policy
     }
 }
 
+static struct weir_health_rules compile_health(const Weir__V1__Health *h)
+{
+    return (struct weir_health_rules){.failures = OR(h, failures, 5),
+                                      .failure_percent = OR(h, failurepercent, 50),
+                                      .window_ms = OR(h, window, 30000),
+                                      .open_ms = OR(h, openfor, 5000),
+                                      .max_cooldown_ms = OR(h, maxcooldown, 300000)};
+}
+
 static void compile_models(struct weir_policy_compile *c, struct weir_policy_provider *p,
                            const Weir__V1__ProviderSpec *spec)
 {
@@ -264,6 +273,7 @@ void weir__policy_provider(struct weir_policy_compile *c, const struct weir_poli
     *p = (struct weir_policy_provider){.id = weir_str_of(r->name),
                                        .name = weir__policy_local_name(weir_str_of(r->name)),
                                        .timeouts = weir__policy_timeouts(spec->timeouts, true),
+                                       .health = compile_health(spec->health),
                                        .header_count = spec->n_headers};
     c->p->provider_count++;
     p->headers = weir__policy_headers(c, spec->headers, spec->n_headers);

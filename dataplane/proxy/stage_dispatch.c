@@ -5,12 +5,14 @@
  *     +--------+ failed, or a status worth another try, while the client has had nothing
  *
  * Another target is tried at once; the same one again after a pause, doubled each time, with
- * jitter. When nothing is left, the last provider's own answer passes unchanged, or a 502 names the
- * cause. */
+ * jitter; one that asked for a pause when that is over, if it is short. When nothing is left, the
+ * last provider's own answer passes unchanged, or a 502 names the cause. */
 #include "base/clock.h"
 #include "dataplane/proxy/answer.h"
 #include "dataplane/proxy/attempt.h"
 #include "dataplane/proxy/charge.h"
+#include "dataplane/proxy/choice.h"
+#include "dataplane/proxy/judge.h"
 #include "dataplane/proxy/relay.h"
 #include "dataplane/proxy/shortage.h"
 #include "dataplane/proxy/worker.h"
@@ -20,24 +22,6 @@ enum { LONGEST_PAUSE_MS = 10000 };
 int64_t weir_mono_us(void)
 {
     return weir_mono_ns() / 1000;
-}
-
-static bool may_fall_back(const struct weir_exchange *x)
-{
-    return !weir_str_is(weir_http_req_header(x->req, WEIR_STR("x-weir-no-fallback")), "true");
-}
-
-/* The target with the fewest tries, in the order of the route. */
-static struct weir_candidate *pick(struct weir_exchange *x)
-{
-    struct weir_candidate *best = &x->candidates[0];
-
-    if (!may_fall_back(x))
-        return best;
-    for (size_t i = 1; i < x->candidate_count; i++)
-        if (x->candidates[i].tries < best->tries)
-            best = &x->candidates[i];
-    return best;
 }
 
 /* Who has kept an answer is found by asking one after the other. */
@@ -54,7 +38,7 @@ static bool may_try_again(const struct weir_exchange *x)
     size_t counted = x->attempt_count - x->stale_count;
 
     return x->attempt_count < WEIR_MAX_ATTEMPTS && counted < most_attempts(x) && !x->client_gone &&
-           (counted == 0 || may_fall_back(x));
+           (counted == 0 || weir_choice_may_fall_back(x));
 }
 
 static void send_attempt(struct weir_exchange *x)
@@ -133,14 +117,29 @@ static uint64_t pause_ms(struct weir_exchange *x)
     return (uint64_t)most / 2 + weir_prng_below(&x->worker->prng, (uint64_t)most / 2 + 1);
 }
 
+/* Calls that wait for the same target must not all come back at once. */
+static uint64_t cooling_ms(struct weir_exchange *x, int64_t wait)
+{
+    return wait > 0 ? (uint64_t)wait + weir_prng_below(&x->worker->prng, (uint64_t)wait / 8 + 1)
+                    : 0;
+}
+
 int weir_attempt_next(struct weir_exchange *x)
 {
-    uint64_t pause;
+    struct weir_candidate *next;
+    uint64_t pause, cooling;
+    int64_t wait;
 
     if (!may_try_again(x))
         return WEIR_ENOTFOUND;
-    x->candidate = pick(x);
+    next = weir_choice_next(x, &wait);
+    if (!next)
+        return WEIR_ENOTFOUND;
+    x->candidate = next;
     pause = pause_ms(x);
+    cooling = cooling_ms(x, wait);
+    if (pause < cooling)
+        pause = cooling;
     if (pause) {
         weir_wheel_timer_init(&x->timer, on_pause_over);
         weir_wheel_arm(x->worker->wheel, &x->timer, pause);
@@ -150,12 +149,9 @@ int weir_attempt_next(struct weir_exchange *x)
     return WEIR_EWAIT;
 }
 
-/* An attempt that found no free connection; also the code of the answer. */
-#define CONNECTIONS_FULL "provider_connections_full"
-
 static void answer_failure(struct weir_exchange *x, const char *error, const char *cause)
 {
-    bool late = strcmp(error, "timeout") == 0, full = strcmp(error, CONNECTIONS_FULL) == 0;
+    bool late = strcmp(error, "timeout") == 0, full = strcmp(error, WEIR_CONNECTIONS_FULL) == 0;
     const char *detail =
         weir_arena_printf(x->arena, "No provider answered: %.*s: %s (%zu %s).",
                           WEIR_STR_ARG(x->candidate->provider->name), cause, x->attempt_count,
@@ -166,7 +162,7 @@ static void answer_failure(struct weir_exchange *x, const char *error, const cha
                                             .http_status = full   ? 503
                                                            : late ? 504
                                                                   : 502,
-                                            .code = full   ? CONNECTIONS_FULL
+                                            .code = full   ? WEIR_CONNECTIONS_FULL
                                                     : late ? "provider_timeout"
                                                            : "provider_failed",
                                             .detail = detail});
@@ -193,8 +189,11 @@ void weir_attempt_failed(struct weir_exchange *x, const char *error, const char 
 
 static bool worth_another_try(struct weir_exchange *x, int status)
 {
-    if (status == 404 && x->endpoint.operation == WEIR_OP_STORED)
-        return pick(x)->tries == 0; /* another provider may know the answer */
+    if (status == 404 && x->endpoint.operation == WEIR_OP_STORED) {
+        const struct weir_candidate *other = weir_choice_next(x, &(int64_t){0});
+
+        return other && other->tries == 0; /* another provider may know the answer */
+    }
     return status == 408 || status == 429 || status >= 500;
 }
 
@@ -220,14 +219,15 @@ static void on_head(void *arg, const struct weir_http_call_head *head)
     struct weir_exchange *x = arg;
     struct weir_attempt *a = &x->attempts[x->attempt_count - 1];
     struct weir_http_call_info info;
-    int64_t now = weir_mono_us();
+    int64_t now = weir_mono_us(), wait;
 
     weir_http_call_get_info(x->upstream, &info);
     a->status = head->status;
     a->reused_connection = info.reused_connection;
     if (x->first_byte_us == 0)
         x->first_byte_us = now;
-    if (worth_another_try(x, head->status) && may_try_again(x)) {
+    weir_judge_head(x, a, head);
+    if (worth_another_try(x, head->status) && may_try_again(x) && weir_choice_next(x, &wait)) {
         weir_attempt_failed(x, "http", weir_arena_printf(x->arena, "status %d", head->status),
                             false);
         return;
@@ -270,7 +270,7 @@ static void on_error(void *arg, int rc, const struct weir_http_call_info *info)
     }
     if (info->phase == WEIR_HTTP_PHASE_QUEUE) {
         weir_attempt_failed(
-            x, CONNECTIONS_FULL,
+            x, WEIR_CONNECTIONS_FULL,
             weir_arena_printf(x->arena,
                               "all %lld connections to it are in use and none became free in "
                               "time; its spec.maxConnections raises that",
@@ -285,6 +285,7 @@ static void on_error(void *arg, int rc, const struct weir_http_call_info *info)
         weir_http_client_drop_idle(x->worker->client);
         x->candidate->tries--;
         x->stale_count++;
+        a->stale = true;
     }
     /* What never left can't be billed; what did may be, and a hard budget must not guess low. */
     weir_attempt_failed(x, weir_rc_name(rc), info->cause,
@@ -297,10 +298,35 @@ const struct weir_http_call_events weir_attempt_events = {.on_sent = on_sent,
                                                           .on_end = on_end,
                                                           .on_error = on_error};
 
+/* All of them asked to be left alone for longer than a call should wait. */
+static enum weir_verdict answer_cooling(struct weir_exchange *x)
+{
+    int64_t s = (weir_choice_nearest_ms(x) + 999) / 1000;
+
+    weir_metrics_add(x->worker->metrics, WEIR_METRIC_COOLING_REFUSED, 1);
+    return weir_answer_error(
+        x, &(struct weir_err){
+               .rc = WEIR_EAGAIN,
+               .http_status = 429,
+               .retryable = true,
+               .code = "provider_rate_limited",
+               .retry_after_s = s,
+               .detail = weir_arena_printf(
+                   x->arena,
+                   "Every provider that may serve this call has asked for a pause, the first until "
+                   "%lld s from now.",
+                   (long long)s)});
+}
+
 enum weir_verdict weir_stage_dispatch(struct weir_exchange *x)
 {
-    x->candidate = pick(x);
-    if (x->candidate->provider->echo) {
+    int64_t wait;
+    struct weir_candidate *first = weir_choice_next(x, &wait);
+
+    if (!first)
+        return answer_cooling(x);
+    x->candidate = first;
+    if (first->provider->echo) {
         weir_attempt_open(x);
         return WEIR_V_CONTINUE;
     }

@@ -14,6 +14,7 @@
 #include "dataplane/proxy/answer.h"
 #include "dataplane/proxy/attempt.h"
 #include "dataplane/proxy/charge.h"
+#include "dataplane/proxy/judge.h"
 #include "dataplane/proxy/options.h"
 #include "dataplane/proxy/shortage.h"
 #include "dataplane/proxy/worker.h"
@@ -272,8 +273,10 @@ void weir_relay_body(struct weir_exchange *x, const char *p, size_t n)
         weir_attempt_failed(x, "http", "an error event before any content", false);
         return;
     }
-    if (seen->content && x->first_token_us == 0)
+    if (seen->content && x->first_token_us == 0) {
         x->first_token_us = weir_mono_us();
+        weir_judge_content(x, &x->attempts[x->attempt_count - 1]);
+    }
     if (!x->answered && (seen->content || seen->complete))
         begin_answer(x);
     watch_holds(x);

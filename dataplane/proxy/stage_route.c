@@ -5,6 +5,7 @@
  * targets are drawn by weight; a target of weight 0 comes last. */
 #include "base/rand.h"
 #include "dataplane/proxy/answer.h"
+#include "dataplane/proxy/judge.h"
 #include "dataplane/proxy/worker.h"
 
 /* What a call may produce when nobody says: neither it, nor the provider, nor a price list. */
@@ -118,6 +119,7 @@ static bool make_candidate(struct weir_exchange *x, const struct weir_policy_tar
     out->price = weir_prices_find(weir_policy_prices(x->policy), p->name, out->model);
     out->choice_limit = choice_limit(x, out, m);
     out->max_output_tokens = output_limit(x, out->choice_limit);
+    out->health_key = weir_judge_key(x, out);
     return true;
 }
 

@@ -252,6 +252,14 @@ static void update_budget_gauges(struct weir_worker *w, int64_t now)
     weir_metrics_set(w->metrics, WEIR_METRIC_HOLDS_WAITED, (int64_t)c.waited);
 }
 
+static void update_target_gauges(struct weir_worker *w, int64_t now)
+{
+    struct weir_targets_count n = weir_targets_count(w->targets, now);
+
+    weir_metrics_set(w->metrics, WEIR_METRIC_TARGETS_COOLING, n.cooling);
+    weir_metrics_set(w->metrics, WEIR_METRIC_TARGETS_OPEN, n.open);
+}
+
 static void tell_leases(struct weir_worker *w)
 {
     struct weir_lease_total totals[WEIR_LEASE_TOTALS_MAX];
@@ -272,6 +280,7 @@ static void on_tick(uv_timer_t *t)
     weir_holder_tick(w->holder, now);
     update_gauges(w);
     update_budget_gauges(w, now);
+    update_target_gauges(w, now);
     if (++w->ticks % TICKS_A_SECOND == 0)
         tell_leases(w);
     if (!w->server_drained || w->told_drained)
@@ -350,6 +359,7 @@ int weir_worker_create(struct weir_hub *hub, const struct weir_proxy_options *o,
     w->index = index;
     weir_list_init(&w->exchanges);
     weir_prng_seed(&w->prng);
+    w->targets = weir_targets_create(weir_prng_next(&w->prng));
     if (uv_loop_init(&w->loop))
         goto fail;
     w->mailbox = weir_mailbox_create(&w->loop, MAILBOX_MAX);
@@ -386,6 +396,7 @@ void weir_worker_join_and_destroy(struct weir_worker *w)
         WEIR_LOG(WEIR_LOG_WARN, "worker", "worker %u left handles open", w->index);
     weir_policy_unref(w->policy);
     weir_metrics_destroy(w->metrics);
+    weir_targets_destroy(w->targets);
     weir_arena_cache_destroy(w->arenas);
     free(w->agent_calls);
     free(w);

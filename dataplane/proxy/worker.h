@@ -15,6 +15,7 @@
 #include "base/rand.h"
 #include "dataplane/budget/holder.h"
 #include "dataplane/proxy/policy.h"
+#include "dataplane/proxy/targets.h"
 #include "dataplane/telemetry/metrics.h"
 #include "dataplane/telemetry/sink.h"
 
@@ -40,6 +41,7 @@ struct weir_worker {
     bool told_leases; /* the hub knows of some */
     uv_timer_t tick;
     struct weir_prng prng;
+    struct weir_targets *targets; /* their health */
 
     const struct weir_policy *policy; /* a reference; NULL: none yet */
     uint32_t *agent_calls;            /* under way, by agent index of the policy */

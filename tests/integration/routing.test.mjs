@@ -1,0 +1,148 @@
+// Where a call goes when targets fail, ask for a pause or come back. Cases F-01, F-03, F-05, F-06.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Mock, Weir, agent, budget, chat, clients, prices, provider, route, settled, until } from "./lib/setup.mjs";
+
+// Two providers of one dialect, `first` before `second`; each answers as its plan says.
+async function pair(t, { dialect = "openai", plans = {}, health = "", routeExtra = "", budgets = "", groups = [["first"], ["second"]] } = {}) {
+  const mocks = {};
+  for (const name of ["first", "second"]) {
+    mocks[name] = await new Mock({ plan: (c, n) => plans[name]?.(c, n) ?? {} }).start();
+    t.after(() => mocks[name].stop());
+  }
+  const extra = health && `  health: ${health}`;
+  const policy = prices + agent("tester") + ["first", "second"].map((n) => provider(n, dialect, mocks[n].url, { extra })).join("") + route("all", groups, routeExtra) + budgets;
+  const weir = await Weir.start(t, { policy });
+  const c = clients(weir.url);
+  const create = (body, o) => (dialect === "openai" ? c.openai.chat.completions : c.anthropic.messages).create(chat(body), o).withResponse();
+  const call = async (body, o) => (await create(body, o)).response.headers.get("x-weir-provider");
+  const drain = async (body) => {
+    const { data, response } = await create({ stream: true, ...body });
+    const events = [];
+    for await (const e of data) events.push(e);
+    return { events, provider: response.headers.get("x-weir-provider") };
+  };
+  const metric = async (name) => Number((await (await fetch(`${weir.proxies[0].admin}/metrics`)).text()).match(new RegExp(`^${name} (\\d+)$`, "m"))[1]);
+  return { weir, mocks, plans, call, create, drain, metric, calls: (n) => mocks[n].calls.length };
+}
+
+const limited = (headers) => ({ status: 429, headers });
+
+for (const dialect of ["openai", "anthropic"]) {
+  test(`cool-down: ${dialect}: a target that asks for a pause is left alone; the others serve meanwhile`, async (t) => {
+    const s = await pair(t, { dialect, plans: { first: () => limited({ "retry-after": "60" }) } });
+    for (let i = 0; i < 5; i++) assert.equal(await s.call(), "second");
+    assert.equal(s.calls("first"), 1);
+    await until(async () => (await s.metric("weir_targets_cooling")) === 1, "the gauge");
+    assert.equal(await s.metric("weir_cooldowns_total"), 1);
+  });
+
+  test(`cool-down: ${dialect}: when all targets asked for a long pause, calls get 429 and the nearest time, in the dialect's shape`, async (t) => {
+    const s = await pair(t, { dialect, plans: { first: () => limited({ "retry-after": "90" }), second: () => limited({ "retry-after": "60" }) } });
+    // The provider's own refusal passes unchanged when nobody else is left.
+    await assert.rejects(s.call(), (e) => e.status === 429 && /mock says no/.test(e.message) && e.headers.get("retry-after") === "60");
+    await assert.rejects(s.call(), (e) => {
+      assert.equal(e.status, 429);
+      const wait = Number(e.headers.get("retry-after"));
+      assert.ok(wait > 40 && wait <= 60, `${wait}`);
+      assert.notEqual(e.headers.get("x-should-retry"), "false");
+      assert.match(e.message, /asked for a pause/);
+      assert.equal(e.error.type ?? e.error.error.type, dialect === "openai" ? "rate_limit_error" : "error");
+      return true;
+    });
+    assert.equal(s.calls("first") + s.calls("second"), 2);
+    assert.equal(await s.metric("weir_cooling_refused_total"), 1);
+  });
+
+  test(`F-06: ${dialect}: 529 goes straight to the next target, a failing target is set aside, and a probe restores it`, async (t) => {
+    const s = await pair(t, { dialect, health: "{failures: 2, openFor: 100ms}", plans: { first: () => ({ status: 529 }) } });
+    for (let i = 0; i < 2; i++) assert.equal(await s.call(), "second");
+    assert.equal(s.calls("first"), 2, "one attempt a call, none repeated");
+    assert.equal(await s.metric("weir_circuits_opened_total"), 1);
+    await until(async () => (await s.metric("weir_targets_open")) === 1, "the gauge");
+    s.plans.first = undefined;
+    await until(async () => (await s.call()) === "first", "the probe");
+    assert.equal(await s.call(), "first");
+    await until(async () => (await s.metric("weir_targets_open")) === 0, "the gauge");
+  });
+
+  test(`F-06: ${dialect}: an overload told inside a stream is a failure too`, async (t) => {
+    const text = dialect === "openai" ? 'data: {"error":{"message":"overloaded","type":"server_error","code":null,"param":null}}\n\n'
+      : 'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"overloaded"}}\n\n';
+    const s = await pair(t, { dialect, health: "{failures: 2, openFor: 10m}", plans: { first: () => ({ events: [{ text }] }) } });
+    for (let i = 0; i < 4; i++) assert.equal((await s.drain()).provider, "second");
+    assert.equal(s.calls("first"), 2);
+  });
+
+  test(`F-01, F-03: ${dialect}: a target that is silent before its first byte is replaced, without a trace and paid once`, async (t) => {
+    let release;
+    const silent = new Promise((r) => (release = r));
+    t.after(() => release());
+    const s = await pair(t, {
+      dialect, budgets: budget("money", "{usd: 10}"), routeExtra: "  timeouts: {firstByte: 100ms}",
+      plans: { first: () => ({ hold: silent }) },
+    });
+    const { events, provider: by } = await s.drain();
+    assert.equal(by, "second");
+    const text = events.map((e) => e.choices?.[0]?.delta.content ?? e.delta?.text ?? "").join("");
+    assert.equal(text, "lor ".repeat(10));
+    if (dialect === "anthropic") assert.equal(events.filter((e) => e.type === "message_start").length, 1);
+    assert.equal(s.calls("first"), 1);
+    // What the silent one may have read is charged by estimate, beside the other's bill.
+    await until(async () => (await settled(s.weir, "money")).value > s.mocks.second.bill, "both attempts' cost");
+  });
+}
+
+test("cool-down: a short pause is waited for when nobody else is left", async (t) => {
+  const s = await pair(t, { groups: [["first"]], plans: { first: (c, n) => (n === 1 ? limited({ "retry-after-ms": "150" }) : {}) } });
+  assert.equal(await s.call(), "first");
+  assert.equal(s.calls("first"), 2);
+});
+
+test("cool-down: a route may refuse rather than wait, and the pause has an end", async (t) => {
+  const s = await pair(t, { groups: [["first"]], routeExtra: "  retry: {maxPause: 0s}", plans: { first: (c, n) => (n === 1 ? limited({ "retry-after": "1" }) : {}) } });
+  await assert.rejects(s.call(), (e) => e.status === 429 && /mock says no/.test(e.message));
+  await assert.rejects(s.call(), (e) => e.status === 429 && /asked for a pause/.test(e.message) && e.headers.get("retry-after") === "1");
+  await until(() => s.call().catch(() => false), "the end of the pause");
+});
+
+test("cool-down: policy bounds what a provider may ask for", async (t) => {
+  const s = await pair(t, { health: "{maxCooldown: 0s}", plans: { first: (c, n) => (n === 1 ? limited({ "retry-after": "3600" }) : {}) } });
+  assert.equal(await s.call(), "second");
+  assert.equal(await s.call(), "first");
+});
+
+test("cool-down: it is of one model: the provider's others go on", async (t) => {
+  const s = await pair(t, { plans: { first: (c) => (c.body.model === "mock-small" ? limited({ "retry-after": "60" }) : {}) } });
+  assert.equal(await s.call(), "second");
+  assert.equal(await s.call({ model: "mock-large" }), "first");
+  assert.equal(await s.call(), "second");
+  assert.equal(s.calls("first"), 2);
+});
+
+for (const [name, headers] of Object.entries({
+  "x-ratelimit": { "x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "6m0s" },
+  "anthropic-ratelimit": { "anthropic-ratelimit-requests-remaining": "0", "anthropic-ratelimit-requests-reset": "2199-01-01T00:00:00Z" },
+}))
+  test(`rate-limit headers: ${name}: a target whose allowance is used up comes after the others, but is never refused for that`, async (t) => {
+    const s = await pair(t, { plans: { first: () => ({ headers }) } });
+    assert.equal(await s.call(), "first");
+    assert.equal(await s.call(), "second");
+    s.plans.second = () => ({ status: 503 });
+    assert.equal(await s.call(), "first");
+  });
+
+test("F-05: a caller that wants no fallback gets the first target's own answer, and no other is called", async (t) => {
+  const s = await pair(t, { health: "{failures: 1, openFor: 10m}", plans: { first: () => ({ status: 529 }) } });
+  const alone = { headers: { "x-weir-no-fallback": "true" } };
+  for (let i = 0; i < 2; i++) await assert.rejects(s.call({}, alone), (e) => e.status === 529 && /mock says no/.test(e.message));
+  assert.equal(s.calls("first"), 2);
+  assert.equal(s.calls("second"), 0);
+  assert.equal(await s.call(), "second");
+});
+
+test("an open circuit refuses nobody: with no other target left, calls go on", async (t) => {
+  const s = await pair(t, { groups: [["first"]], health: "{failures: 1, openFor: 10m}", routeExtra: "  retry: {attempts: 1}", plans: { first: (c, n) => (n <= 2 ? { status: 500 } : {}) } });
+  for (let i = 0; i < 2; i++) await assert.rejects(s.call(), (e) => e.status === 500);
+  assert.equal(await s.call(), "first");
+});
