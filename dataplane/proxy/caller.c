@@ -21,9 +21,9 @@ static struct weir_str first_header(const struct weir_exchange *x, const char *c
 
 struct weir_str weir_caller_session(const struct weir_exchange *x)
 {
-    static const char *const names[] = {"x-weir-session", "x-claude-code-session-id",
-                                        "session-id",     "session_id",
-                                        "x-session-id",   NULL};
+    static const char *const names[] = {
+        "x-weir-session", "x-claude-code-session-id", "session-id", "session_id",
+        "x-session-id",   "x-session-affinity",       NULL};
     struct weir_str v = first_header(x, names);
 
     return v.n ? v : x->call.session;

@@ -79,6 +79,7 @@ struct weir_policy_target {
 struct weir_policy_group {
     struct weir_policy_target *targets;
     size_t target_count;
+    Weir__V1__Strategy strategy;
 };
 
 struct weir_policy_route {

@@ -169,6 +169,7 @@ static const struct weir_policy_provider *find_provider(struct weir_policy_compi
 static void compile_group(struct weir_policy_compile *c, struct weir_policy_group *g,
                           const Weir__V1__TargetGroup *m)
 {
+    g->strategy = OR(m, strategy, WEIR__V1__STRATEGY__weighted);
     g->targets = weir_arena_zalloc(c->p->arena, m->n_targets * sizeof *g->targets);
     for (size_t i = 0; i < m->n_targets; i++) {
         const Weir__V1__Target *t = m->targets[i];

@@ -2,10 +2,10 @@
  *
  * A target is left out when it can't serve the call: a model that it doesn't list, a credential
  * that has not arrived, another dialect into which the call can't be translated. Within a group
- * targets are drawn by weight; a target of weight 0 comes last. */
-#include "base/rand.h"
+ * the strategy orders them (strategy.c). */
 #include "dataplane/proxy/answer.h"
 #include "dataplane/proxy/judge.h"
+#include "dataplane/proxy/strategy.h"
 #include "dataplane/proxy/worker.h"
 
 /* What a call may produce when nobody says: neither it, nor the provider, nor a price list. */
@@ -123,27 +123,6 @@ static bool make_candidate(struct weir_exchange *x, const struct weir_policy_tar
     return true;
 }
 
-/* Orders one group by drawing without putting back. */
-static void draw(struct weir_prng *prng, struct weir_candidate *c, size_t n)
-{
-    for (size_t i = 0; i + 1 < n; i++) {
-        uint64_t total = 0, at;
-        size_t pick = i;
-        struct weir_candidate taken;
-
-        for (size_t k = i; k < n; k++)
-            total += (uint64_t)c[k].weight;
-        if (total == 0)
-            return;
-        at = weir_prng_below(prng, total);
-        while (at >= (uint64_t)c[pick].weight)
-            at -= (uint64_t)c[pick++].weight;
-        taken = c[pick];
-        c[pick] = c[i];
-        c[i] = taken;
-    }
-}
-
 static size_t most_candidates(const struct weir_policy_route *r)
 {
     size_t n = 0;
@@ -166,7 +145,7 @@ static void list_group(struct weir_exchange *x, size_t g, enum reach reach)
         c->group = g;
         x->candidate_count++;
     }
-    draw(&x->worker->prng, x->candidates + first, x->candidate_count - first);
+    weir_strategy_order(x, group->strategy, x->candidates + first, x->candidate_count - first);
 }
 
 /* Where the caller's own dialect is spoken nothing is lost, so these targets come first. */

@@ -4,14 +4,15 @@ import { test } from "node:test";
 import { Mock, Weir, agent, budget, chat, clients, prices, provider, route, settled, until } from "./lib/setup.mjs";
 
 // Two providers of one dialect, `first` before `second`; each answers as its plan says.
-async function pair(t, { dialect = "openai", plans = {}, health = "", routeExtra = "", budgets = "", groups = [["first"], ["second"]] } = {}) {
+async function pair(t, { dialect = "openai", plans = {}, health = "", routeExtra = "", budgets = "", groups = [["first"], ["second"]], strategy } = {}) {
   const mocks = {};
   for (const name of ["first", "second"]) {
     mocks[name] = await new Mock({ plan: (c, n) => plans[name]?.(c, n) ?? {} }).start();
     t.after(() => mocks[name].stop());
   }
   const extra = health && `  health: ${health}`;
-  const policy = prices + agent("tester") + ["first", "second"].map((n) => provider(n, dialect, mocks[n].url, { extra })).join("") + route("all", groups, routeExtra) + budgets;
+  const routes = route("all", groups, routeExtra).replaceAll("- targets", strategy ? `- strategy: ${strategy}\n      targets` : "- targets");
+  const policy = prices + agent("tester") + ["first", "second"].map((n) => provider(n, dialect, mocks[n].url, { extra })).join("") + routes + budgets;
   const weir = await Weir.start(t, { policy });
   const c = clients(weir.url);
   const create = (body, o) => (dialect === "openai" ? c.openai.chat.completions : c.anthropic.messages).create(chat(body), o).withResponse();
@@ -145,4 +146,57 @@ test("an open circuit refuses nobody: with no other target left, calls go on", a
   const s = await pair(t, { groups: [["first"]], health: "{failures: 1, openFor: 10m}", routeExtra: "  retry: {attempts: 1}", plans: { first: (c, n) => (n <= 2 ? { status: 500 } : {}) } });
   for (let i = 0; i < 2; i++) await assert.rejects(s.call(), (e) => e.status === 500);
   assert.equal(await s.call(), "first");
+});
+
+test("leastLatency: the target that answers sooner gets the calls; a slow one is found out once", async (t) => {
+  const s = await pair(t, { strategy: "leastLatency", groups: [["first", "second"]], plans: { first: () => ({ delayMs: 1000 }) } });
+  for (let i = 0; i < 8; i++) await s.call();
+  assert.equal(s.calls("first"), 1);
+  assert.equal(s.calls("second"), 7);
+});
+
+test("leastBusy: calls under way are spread, by weight", async (t) => {
+  let release;
+  const held = new Promise((r) => (release = r));
+  const plan = () => ({ hold: held });
+  const s = await pair(t, { strategy: "leastBusy", groups: [[{ provider: "first", weight: 2 }, "second"]], plans: { first: plan, second: plan } });
+  const open = [];
+  for (let n = 1; n <= 6; n++) {
+    open.push(s.call());
+    await until(() => s.calls("first") + s.calls("second") === n, "the call to arrive");
+  }
+  assert.equal(s.calls("first"), 4);
+  release();
+  await Promise.all(open);
+});
+
+test("leastCost: the cheaper target gets the calls; one without a price comes last", async (t) => {
+  const targets = [{ provider: "first", model: "unpriced" }, { provider: "first", model: "mock-large" }, { provider: "second", model: "mock-small" }];
+  const s = await pair(t, { strategy: "leastCost", groups: [targets], plans: {} });
+  const model = async () => (await s.create()).response.headers.get("x-weir-model");
+  for (let i = 0; i < 5; i++) assert.equal(await model(), "mock-small");
+  s.plans.second = () => ({ status: 500 });
+  assert.equal(await model(), "mock-large");
+  s.plans.first = (c) => (c.body.model === "mock-large" ? { status: 500 } : {});
+  assert.equal(await model(), "unpriced");
+});
+
+test("sessionHash: a session stays with its target, leaves it while that asks for a pause, and comes back", async (t) => {
+  const s = await pair(t, { strategy: "sessionHash", groups: [["first", "second"]] });
+  const home = {};
+  for (let i = 0; i < 24; i++) home[i] = await s.call({ prompt_cache_key: `s${i}` });
+  for (const name of ["first", "second"]) assert.ok(Object.values(home).includes(name), JSON.stringify(home));
+  for (let i = 0; i < 24; i++) assert.equal(await s.call({ prompt_cache_key: `s${i}` }), home[i]);
+  const one = Object.keys(home).find((i) => home[i] === "first"), other = Object.keys(home).find((i) => home[i] === "second");
+  s.plans.first = () => limited({ "retry-after": "1" });
+  assert.equal(await s.call({ prompt_cache_key: `s${one}` }), "second");
+  s.plans.first = undefined;
+  assert.equal(await s.call({ prompt_cache_key: `s${one}` }), "second");
+  assert.equal(await s.call({ prompt_cache_key: `s${other}` }), "second");
+  await until(async () => (await s.call({ prompt_cache_key: `s${one}` })) === "first", "the end of the pause");
+  // Without a session, the agent and its key are one.
+  const alone = await s.call();
+  for (let i = 0; i < 5; i++) assert.equal(await s.call(), alone);
+  const header = await s.call({}, { headers: { "x-session-id": `s${one}` } });
+  assert.equal(header, home[one]);
 });
