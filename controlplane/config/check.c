@@ -185,11 +185,21 @@ static bool has_model(const Weir__V1__ProviderSpec *p, const char *model)
     return p->n_models == 0;
 }
 
+static void check_aliases(struct check *c, const struct weir__config_item *i,
+                          const Weir__V1__RouteSpec *r)
+{
+    for (size_t k = 0; k < r->n_aliases; k++)
+        if (!r->aliases[k]->value || !r->aliases[k]->value[0])
+            bad(c, i, "spec.aliases", "\"%.64s\" stands for nothing: name the model to call",
+                r->aliases[k]->key);
+}
+
 static void check_route(struct check *c, const struct weir__config_item *i)
 {
     const Weir__V1__RouteSpec *r = ((const Weir__V1__Route *)i->o.message)->spec;
     char path[96];
 
+    check_aliases(c, i, r);
     for (size_t g = 0; g < r->n_groups; g++) {
         bool weighted = false;
 

@@ -107,6 +107,8 @@ static void list_route(struct weir_exchange *x, struct model_list *l,
             if (!weir_policy_speaks(p, x->endpoint.dialect) &&
                 (p->passthrough || r->translation == WEIR__V1__TRANSLATION__none))
                 continue;
+            for (size_t i = 0; i < r->spec->n_aliases; i++)
+                list_model(x, l, weir_str_of(r->spec->aliases[i]->key), p, 0);
             for (size_t i = 0; i < r->spec->n_models; i++)
                 list_model(x, l, weir_str_of(r->spec->models[i]), p, 0);
             for (size_t i = 0; r->spec->n_models == 0 && i < p->model_count; i++)

@@ -94,6 +94,7 @@ struct weir_exchange {
 
     /* route */
     const struct weir_policy_route *route;
+    struct weir_str routed_model; /* what the route's alias for it says, or the same */
     struct weir_candidate *candidates;
     size_t candidate_count;
     /* For candidates of other dialects, by these; `to` NONE: not made. */

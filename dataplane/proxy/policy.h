@@ -151,6 +151,9 @@ bool weir_policy_selects(const Weir__V1__Selector *s, const struct weir_policy_a
 /* Can a call in this dialect pass as it is? */
 bool weir_policy_speaks(const struct weir_policy_provider *p, enum weir_dialect d);
 
+/* What the route calls for a model; absent: it is no alias there. */
+struct weir_str weir_policy_alias(const Weir__V1__RouteSpec *route, struct weir_str model);
+
 /* The provider's entry for a model as callers name it; NULL when it lists none such. */
 const struct weir_policy_model *weir_policy_model(const struct weir_policy_provider *p,
                                                   struct weir_str name);

@@ -46,6 +46,14 @@ bool weir_policy_selects(const Weir__V1__Selector *s, const struct weir_policy_a
     return true;
 }
 
+struct weir_str weir_policy_alias(const Weir__V1__RouteSpec *route, struct weir_str model)
+{
+    for (size_t i = 0; i < route->n_aliases; i++)
+        if (weir_str_is(model, route->aliases[i]->key))
+            return weir_str_of(route->aliases[i]->value);
+    return WEIR_STR_NULL;
+}
+
 const struct weir_policy_model *weir_policy_model(const struct weir_policy_provider *p,
                                                   struct weir_str name)
 {

@@ -16,6 +16,9 @@ static size_t exactness(const Weir__V1__RouteSpec *spec, struct weir_str model, 
 {
     size_t best = 0;
 
+    *matches = true;
+    if (weir_policy_alias(spec, model).p)
+        return SIZE_MAX;
     *matches = spec->n_models == 0;
     for (size_t i = 0; i < spec->n_models; i++) {
         struct weir_str pattern = weir_str_of(spec->models[i]);
@@ -104,7 +107,7 @@ static bool make_candidate(struct weir_exchange *x, const struct weir_policy_tar
                            enum reach reach, struct weir_candidate *out)
 {
     const struct weir_policy_provider *p = t->provider;
-    struct weir_str name = t->model.n ? t->model : x->model;
+    struct weir_str name = t->model.n ? t->model : x->routed_model;
     const struct weir_policy_model *m = weir_policy_model(p, name);
 
     if (p->unavailable || (p->model_count && !m) || !is_reached(x, t, m, reach) ||
@@ -308,6 +311,9 @@ enum weir_verdict weir_stage_route(struct weir_exchange *x)
         return refuse_model(x, "model_not_found",
                             "matches no route of the policy that is in force; GET /v1/models lists "
                             "what this key may use.");
+    x->routed_model = weir_policy_alias(x->route->spec, x->model);
+    if (!x->routed_model.p)
+        x->routed_model = x->model;
     list_candidates(x);
     if (x->candidate_count == 0 && waits_for_secret(x->route))
         return weir_answer_error(

@@ -1,5 +1,6 @@
 // Where a call goes when targets fail, ask for a pause or come back. Cases F-01, F-03, F-05, F-06.
 import assert from "node:assert/strict";
+import fs from "node:fs";
 import { test } from "node:test";
 import { Mock, Weir, agent, budget, chat, clients, prices, provider, route, settled, until } from "./lib/setup.mjs";
 
@@ -199,4 +200,28 @@ test("sessionHash: a session stays with its target, leaves it while that asks fo
   for (let i = 0; i < 5; i++) assert.equal(await s.call(), alone);
   const header = await s.call({}, { headers: { "x-session-id": `s${one}` } });
   assert.equal(header, home[one]);
+});
+
+for (const dialect of ["openai", "anthropic"])
+  test(`aliases: ${dialect}: a route's own name for a model is called by it, listed, and translated to what its target knows`, async (t) => {
+    const s = await pair(t, { dialect, budgets: budget("money", "{usd: 10}"), routeExtra: "  models: [nothing-else]\n  aliases: {fast: mock-small, smart: mock-large}" });
+    const { response } = await s.create({ model: "fast" });
+    assert.equal(response.headers.get("x-weir-model"), "mock-small");
+    assert.equal(s.mocks.first.calls[0].body.model, "mock-small");
+    assert.equal((await s.create({ model: "smart" })).response.headers.get("x-weir-model"), "mock-large");
+    await assert.rejects(s.call({ model: "mock-small" }), (e) => e.status === 404);
+    const c = clients(s.weir.url)[dialect];
+    const ids = [];
+    for await (const m of c.models.list()) ids.push(m.id);
+    assert.deepEqual(ids.sort(), ["fast", "nothing-else", "smart"]);
+    await settled(s.weir, "money", s.mocks.first.bill);
+  });
+
+test("aliases: one that names no model is refused with its name", async (t) => {
+  const s = await pair(t);
+  const bad = prices + agent("tester") + provider("first", "openai", s.mocks.first.url) + route("all", [["first"]], "  aliases: {fast: ''}");
+  const file = `${s.weir.policyDir}/policy.yaml`;
+  fs.writeFileSync(file, bad);
+  const { errors } = await until(async () => { const p = await s.weir.api("/policy"); return p.errors.length && p; }, "the refusal");
+  assert.match(JSON.stringify(errors), /fast.*stands for nothing/);
 });
