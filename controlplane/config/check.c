@@ -157,6 +157,14 @@ static void check_provider(struct check *c, const struct weir__config_item *i)
 
     if (p->credential && p->credential->has_passthrough && !p->credential->passthrough)
         bad(c, i, "spec.credential.passthrough", "must be true: without it, remove `credential`");
+    if (p->n_morecredentials && (!p->credential || p->credential->has_passthrough))
+        bad(c, i, "spec.moreCredentials", "needs a first key of the provider's in `credential`");
+    for (size_t k = 0; k < p->n_morecredentials; k++) {
+        if (!p->morecredentials[k]->has_passthrough)
+            continue;
+        (void)snprintf(path, sizeof path, "spec.moreCredentials[%zu].passthrough", k);
+        bad(c, i, path, "has no place among keys of the provider's: remove it");
+    }
     if (p->tls && !p->tls->certfile != !p->tls->keyfile)
         bad(c, i, "spec.tls", "needs certFile and keyFile together: add the other one");
     if (p->dialect == WEIR__V1__DIALECT__echo && p->endpoint)

@@ -65,13 +65,15 @@ struct weir_policy_key {
 /* A pushed secret's value. */
 struct weir_policy_secret {
     const char *ns, *provider;
+    size_t key; /* 0: the provider's credential; else the place in moreCredentials, from 1 */
     struct weir_str value;
 };
 
 /* One resource for the Config stream. Borrowed for the call of fn only. */
 struct weir_policy_send {
     const char *type;
-    const char *name; /* "ns/name"; an IssuedKey's is "ns/id", a Secret's "ns/provider" */
+    const char *name; /* "ns/name"; an IssuedKey's is "ns/id", a Secret's "ns/provider", a further
+                         key's Secret's "ns/provider#1" */
     const char *version;
     struct weir_str body;
     bool secret; /* wipe every copy; never log; only over mutual TLS or a Unix socket */

@@ -53,7 +53,11 @@ static bool is_needed(const struct weir_policy_set *s, struct weir_str ns,
         return false;
     o = weir_policy_set_find(s, WEIR_STR("Provider"), ns, weir_str_of(secret->provider));
     p = o ? ((const Weir__V1__Provider *)o->message)->spec : NULL;
-    return p && p->credential && p->credential->pushed && is_target(s, ns, secret->provider);
+    if (!p || !is_target(s, ns, secret->provider))
+        return false;
+    if (secret->key == 0)
+        return p->credential && p->credential->pushed;
+    return secret->key <= p->n_morecredentials && p->morecredentials[secret->key - 1]->pushed;
 }
 
 /* Who is told of a budget is no proxy's business, and a webhook's URL often is a secret. */
@@ -111,15 +115,19 @@ void weir_policy_render(const struct weir_policy_set *s, struct weir_str ns,
     }
     for (size_t i = 0; i < secret_count; i++) {
         Weir__V1__Secret m = WEIR__V1__SECRET__INIT;
-        char full[160];
+        char full[160], name[96];
 
         if (!is_needed(s, ns, &secrets[i]))
             continue;
-        (void)snprintf(full, sizeof full, "%s/%s", secrets[i].ns, secrets[i].provider);
+        if (secrets[i].key)
+            (void)snprintf(name, sizeof name, "%s#%zu", secrets[i].provider, secrets[i].key);
+        else
+            (void)snprintf(name, sizeof name, "%s", secrets[i].provider);
+        (void)snprintf(full, sizeof full, "%s/%s", secrets[i].ns, name);
         m.name = full;
         m.has_value = 1;
         m.value.data = (uint8_t *)secrets[i].value.p;
         m.value.len = secrets[i].value.n;
-        send_made(&m.base, "Secret", secrets[i].ns, secrets[i].provider, true, fn, arg);
+        send_made(&m.base, "Secret", secrets[i].ns, name, true, fn, arg);
     }
 }

@@ -1,6 +1,7 @@
 /* secrets.c - see secrets.h. */
 #include "controlplane/config/secrets.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/file.h"
@@ -34,7 +35,8 @@ static const char *read_value(const Weir__V1__PushedSecret *p, struct weir_buf *
     return v.n ? NULL : "is empty: give it the key";
 }
 
-static void add(struct weir__config_secrets *out, const struct weir_policy_object *o,
+/* key: 0 for the provider's first; the name of another's secret ends with its number. */
+static void add(struct weir__config_secrets *out, const struct weir_policy_object *o, size_t key,
                 struct weir_str value)
 {
     struct weir_policy_secret *s;
@@ -46,7 +48,34 @@ static void add(struct weir__config_secrets *out, const struct weir_policy_objec
     s = &out->list[out->n++];
     s->ns = weir_strdup(weir_str_of(o->ns));
     s->provider = weir_strdup(weir_str_of(o->name));
+    s->key = key;
     s->value = (struct weir_str){bytes, value.n};
+}
+
+static void read_one(const struct weir_policy_object *o, size_t key,
+                     const Weir__V1__PushedSecret *pushed, struct weir_data_errors *errors,
+                     struct weir__config_secrets *out)
+{
+    char path[64] = "spec.credential.pushed";
+    struct weir_data_error e = {
+        .file = o->file, .line = o->line, .kind = o->type, .name = o->name, .path = path};
+    struct weir_buf b;
+    const char *fault;
+
+    if (key)
+        (void)snprintf(path, sizeof path, "spec.moreCredentials[%zu].pushed", key - 1);
+    strncat(path, pushed->env ? ".env" : ".file", sizeof path - strlen(path) - 1);
+    /* All of its room at once: growing would leave copies of the secret in freed memory. */
+    weir_buf_init(&b, WEIR_CONFIG_MAX_SECRET_BYTES);
+    (void)weir_buf_reserve(&b, WEIR_CONFIG_MAX_SECRET_BYTES);
+    fault = read_value(pushed, &b);
+    if (fault)
+        weir_data_error_add(errors, &e, "%s", fault);
+    else
+        add(out, o, key, weir_str_trim(weir_buf_str(&b)));
+    if (b.p)
+        weir_wipe(b.p, b.cap);
+    weir_buf_fini(&b);
 }
 
 void weir__config_secrets_read(const struct weir_policy_set *set, struct weir_data_errors *errors,
@@ -55,29 +84,16 @@ void weir__config_secrets_read(const struct weir_policy_set *set, struct weir_da
     *out = (struct weir__config_secrets){0};
     for (size_t i = 0; set && i < weir_policy_set_count(set); i++) {
         const struct weir_policy_object *o = weir_policy_set_at(set, i);
-        const Weir__V1__Credential *c;
-        struct weir_data_error e = {
-            .file = o->file, .line = o->line, .kind = o->type, .name = o->name};
-        struct weir_buf b;
-        const char *fault;
+        const Weir__V1__ProviderSpec *p;
 
         if (strcmp(o->type, "Provider") != 0)
             continue;
-        c = ((const Weir__V1__Provider *)o->message)->spec->credential;
-        if (!c || !c->pushed)
-            continue;
-        /* All of its room at once: growing would leave copies of the secret in freed memory. */
-        weir_buf_init(&b, WEIR_CONFIG_MAX_SECRET_BYTES);
-        (void)weir_buf_reserve(&b, WEIR_CONFIG_MAX_SECRET_BYTES);
-        fault = read_value(c->pushed, &b);
-        e.path = c->pushed->env ? "spec.credential.pushed.env" : "spec.credential.pushed.file";
-        if (fault)
-            weir_data_error_add(errors, &e, "%s", fault);
-        else
-            add(out, o, weir_str_trim(weir_buf_str(&b)));
-        if (b.p)
-            weir_wipe(b.p, b.cap);
-        weir_buf_fini(&b);
+        p = ((const Weir__V1__Provider *)o->message)->spec;
+        if (p->credential && p->credential->pushed)
+            read_one(o, 0, p->credential->pushed, errors, out);
+        for (size_t k = 0; k < p->n_morecredentials; k++)
+            if (p->morecredentials[k]->pushed)
+                read_one(o, k + 1, p->morecredentials[k]->pushed, errors, out);
     }
 }
 
@@ -101,6 +117,7 @@ bool weir__config_secrets_equal(const struct weir__config_secrets *a,
     for (size_t i = 0; i < a->n; i++)
         if (strcmp(a->list[i].ns, b->list[i].ns) != 0 ||
             strcmp(a->list[i].provider, b->list[i].provider) != 0 ||
+            a->list[i].key != b->list[i].key ||
             !weir_str_eq_secret(a->list[i].value, b->list[i].value))
             return false;
     return true;

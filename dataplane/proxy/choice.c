@@ -40,10 +40,13 @@ static bool is_better(const struct standing *a, const struct standing *b)
     return a->wait_ms < b->wait_ms;
 }
 
-/* A caller that wants no fallback wants the first target. */
+/* A caller that wants no fallback wants the first target; with which of its keys is ours to say. */
 static bool is_eligible(const struct weir_exchange *x, const struct weir_candidate *c)
 {
-    return c == x->candidates || weir_choice_may_fall_back(x);
+    const struct weir_candidate *first = x->candidates;
+
+    return weir_choice_may_fall_back(x) || (weir_str_eq(c->provider->id, first->provider->id) &&
+                                            weir_str_eq(c->model, first->model));
 }
 
 struct weir_candidate *weir_choice_next(struct weir_exchange *x, int64_t *wait_ms)

@@ -69,9 +69,15 @@ static void failed(struct weir_exchange *x, struct weir_attempt *a, int64_t now)
     tell(a, WEIR_LOG_WARN, "fails; its circuit is open");
 }
 
-static bool is_of_server(int status)
+bool weir_judge_is_key_refused(const struct weir_candidate *c, int status)
 {
-    return status >= 500 && status != 501 && status != 505;
+    return c->provider->key_count > 1 && (status == 401 || status == 403);
+}
+
+static bool is_of_target(const struct weir_candidate *c, int status)
+{
+    return (status >= 500 && status != 501 && status != 505) ||
+           weir_judge_is_key_refused(c, status);
 }
 
 void weir_judge_head(struct weir_exchange *x, struct weir_attempt *a,
@@ -91,11 +97,11 @@ void weir_judge_head(struct weir_exchange *x, struct weir_attempt *a,
                 : said.spent_ms    ? said.spent_ms
                                    : UNTOLD_PAUSE_MS;
         cool(x, a, pause, now);
-    } else if (is_of_server(head->status) && said.retry_ms > 0) {
+    } else if (is_of_target(a->candidate, head->status) && said.retry_ms > 0) {
         cool(x, a, said.retry_ms, now);
     }
     /* A stream's head may come from a server that can't generate: its content decides. */
-    if (!is_of_server(head->status) && !(head->status < 300 && x->call.stream))
+    if (!is_of_target(a->candidate, head->status) && !(head->status < 300 && x->call.stream))
         answered(x, a, now);
 }
 
@@ -123,7 +129,7 @@ void weir_judge_end(struct weir_exchange *x, struct weir_attempt *a)
         return;
     if (!a->error)
         answered(x, a, now);
-    else if (!is_own(a) && (a->status < 300 || is_of_server(a->status)))
+    else if (!is_own(a) && (a->status < 300 || is_of_target(a->candidate, a->status)))
         failed(x, a, now);
     weir_health_end(a->health, a->probe);
     a->health = NULL;

@@ -11,6 +11,9 @@ uint64_t weir_judge_key(const struct weir_exchange *x, const struct weir_candida
 const struct weir_health *weir_judge_health(const struct weir_exchange *x,
                                             const struct weir_candidate *c);
 
+/* Did the provider refuse the key that it was called with, and has it others? */
+bool weir_judge_is_key_refused(const struct weir_candidate *c, int status);
+
 void weir_judge_begin(struct weir_exchange *x, struct weir_attempt *a);
 void weir_judge_head(struct weir_exchange *x, struct weir_attempt *a,
                      const struct weir_http_call_head *head);

@@ -53,6 +53,9 @@ struct weir_policy_provider {
     size_t model_count;
     struct weir_policy_timeouts timeouts;
     struct weir_health_rules health;
+    /* One for each further key, alike but for `secret`, `unavailable` and `key`. */
+    struct weir_policy_provider *others;
+    size_t key, key_count;
 };
 
 struct weir_policy_agent {

@@ -166,25 +166,64 @@ static const struct weir_policy_provider *find_provider(struct weir_policy_compi
     return NULL;
 }
 
+enum { MAX_WEIGHT = 1000 };
+
+/* A provider's keys share its target's weight: each is a target of its own. With weights as whole
+ * numbers, all of the group are multiplied by what every number of keys divides. */
+static int64_t common_multiple(int64_t a, int64_t b)
+{
+    int64_t x = a, y = b;
+
+    while (y) {
+        int64_t rest = x % y;
+
+        x = y;
+        y = rest;
+    }
+    return a / x * b;
+}
+
+static int64_t weight_of(const Weir__V1__Target *t)
+{
+    int64_t weight = OR(t, weight, 1);
+
+    return weight < 0 ? 0 : weight > MAX_WEIGHT ? MAX_WEIGHT : weight;
+}
+
+static void add_keys(struct weir_policy_group *g, const struct weir_policy_provider *p,
+                     struct weir_str model, int64_t weight)
+{
+    for (size_t k = 0; k < p->key_count; k++)
+        g->targets[g->target_count++] = (struct weir_policy_target){
+            .provider = k ? &p->others[k - 1] : p, .model = model, .weight = weight};
+}
+
 static void compile_group(struct weir_policy_compile *c, struct weir_policy_group *g,
                           const Weir__V1__TargetGroup *m)
 {
-    g->strategy = OR(m, strategy, WEIR__V1__STRATEGY__weighted);
-    g->targets = weir_arena_zalloc(c->p->arena, m->n_targets * sizeof *g->targets);
-    for (size_t i = 0; i < m->n_targets; i++) {
-        const Weir__V1__Target *t = m->targets[i];
-        const struct weir_policy_provider *p =
-            find_provider(c, namespace_of(weir_str_of(c->now->name)),
-                          weir_str_of(t->provider ? t->provider : ""));
+    const struct weir_policy_provider **providers =
+        weir_arena_zalloc(c->p->arena, m->n_targets * sizeof *providers);
+    size_t targets = 0;
+    int64_t scale = 1;
 
-        if (!p) {
+    g->strategy = OR(m, strategy, WEIR__V1__STRATEGY__weighted);
+    for (size_t i = 0; i < m->n_targets; i++) {
+        providers[i] =
+            find_provider(c, namespace_of(weir_str_of(c->now->name)),
+                          weir_str_of(m->targets[i]->provider ? m->targets[i]->provider : ""));
+        if (!providers[i]) {
             weir__policy_bad(c, "spec.groups.targets.provider",
                              "no such Provider in this namespace");
             continue;
         }
-        g->targets[g->target_count++] = (struct weir_policy_target){
-            .provider = p, .model = weir_str_of(t->model), .weight = OR(t, weight, 1)};
+        targets += providers[i]->key_count;
+        scale = common_multiple(scale, (int64_t)providers[i]->key_count);
     }
+    g->targets = weir_arena_zalloc(c->p->arena, targets * sizeof *g->targets);
+    for (size_t i = 0; i < m->n_targets; i++)
+        if (providers[i])
+            add_keys(g, providers[i], weir_str_of(m->targets[i]->model),
+                     weight_of(m->targets[i]) * scale / (int64_t)providers[i]->key_count);
 }
 
 static void compile_route(struct weir_policy_compile *c, const struct weir_policy_resource *r)
@@ -398,8 +437,9 @@ int weir_policy_compile(const struct weir_policy_bytes *bytes, struct weir_contr
     ROOM(&c, agents, "Agent");
     ROOM(&c, routes, "Route");
     ROOM(&c, budgets, "Budget");
-    ROOM(&c, files, "Provider");
 
+    p->files = weir_arena_zalloc(p->arena, count_type(c.bytes, "Provider") * WEIR_POLICY_MAX_KEYS *
+                                               sizeof *p->files);
     for_type(&c, "Provider", weir__policy_provider);
     for_type(&c, "Agent", compile_agent);
     compile_keys(&c);
@@ -422,6 +462,19 @@ const struct weir_policy *weir_policy_ref(const struct weir_policy *p)
     return p;
 }
 
+static void wipe_secret(const struct weir_policy_provider *p)
+{
+    if (p->secret.p)
+        weir_wipe((char *)p->secret.p, p->secret.n);
+}
+
+static void wipe_secrets(const struct weir_policy_provider *p)
+{
+    wipe_secret(p);
+    for (size_t k = 1; p->others && k < p->key_count; k++)
+        wipe_secret(&p->others[k - 1]);
+}
+
 void weir_policy_unref(const struct weir_policy *shared)
 {
     struct weir_policy *p = (struct weir_policy *)shared;
@@ -429,8 +482,7 @@ void weir_policy_unref(const struct weir_policy *shared)
     if (!p || atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) > 1)
         return;
     for (size_t i = 0; i < p->provider_count; i++)
-        if (p->providers[i].secret.p)
-            weir_wipe((char *)p->providers[i].secret.p, p->providers[i].secret.n);
+        wipe_secrets(&p->providers[i]);
     for (size_t i = 0; i < p->provider_count; i++)
         weir_origin_unref(p->providers[i].origin);
     weir_prices_destroy(p->prices);

@@ -46,6 +46,8 @@ struct weir_policy_compile {
 #define OR(message, field, fallback)                                                               \
     ((message) && (message)->has_##field ? (message)->field : (fallback))
 
+enum { WEIR_POLICY_MAX_KEYS = 16 }; /* of one provider */
+
 /* Notes an error of the object being compiled. */
 void weir__policy_bad(struct weir_policy_compile *c, const char *path, const char *reason);
 /* The object's message in the policy's arena; NULL: noted as an error. */

@@ -75,13 +75,24 @@ static void read_secret_file(struct weir_policy_compile *c, struct weir_policy_p
     weir_buf_fini(&content);
 }
 
+/* A Secret is named after its provider; that of the second key ends with "#1". */
+static struct weir_str secret_name(struct weir_policy_compile *c,
+                                   const struct weir_policy_provider *p)
+{
+    if (p->key == 0)
+        return p->id;
+    return weir_str_of(weir_arena_printf(c->p->arena, "%.*s#%zu", WEIR_STR_ARG(p->id), p->key));
+}
+
 static void pushed_secret(struct weir_policy_compile *c, struct weir_policy_provider *p)
 {
+    struct weir_str name = secret_name(c, p);
+
     for (size_t i = 0; i < c->bytes->count; i++) {
         const struct weir_policy_resource *r = &c->bytes->resources[i], *was = c->now;
         Weir__V1__Secret *s;
 
-        if (strcmp(r->type, "Secret") != 0 || !weir_str_is(p->id, r->name))
+        if (strcmp(r->type, "Secret") != 0 || !weir_str_is(name, r->name))
             continue;
         s = weir__policy_unpack(c, r, &weir__v1__secret__descriptor);
         c->now = was;
@@ -262,6 +273,27 @@ bool weir_policy_speaks(const struct weir_policy_provider *p, enum weir_dialect 
     return p->echo || p->speaks & 1u << d;
 }
 
+static void compile_others(struct weir_policy_compile *c, struct weir_policy_provider *p,
+                           const Weir__V1__ProviderSpec *spec)
+{
+    if (spec->n_morecredentials >= WEIR_POLICY_MAX_KEYS) {
+        weir__policy_bad(c, "spec.moreCredentials", "are more than 15");
+        return;
+    }
+    p->key_count = 1 + spec->n_morecredentials;
+    p->others = weir_arena_zalloc(c->p->arena, spec->n_morecredentials * sizeof *p->others);
+    for (size_t i = 0; i < spec->n_morecredentials; i++) {
+        struct weir_policy_provider *other = &p->others[i];
+
+        *other = *p;
+        other->key = i + 1;
+        other->secret = WEIR_STR_NULL;
+        other->aws = (struct weir_sigv4_keys){.region = p->aws.region};
+        other->unavailable = false;
+        compile_credential(c, other, spec->morecredentials[i]);
+    }
+}
+
 void weir__policy_provider(struct weir_policy_compile *c, const struct weir_policy_resource *r)
 {
     Weir__V1__Provider *m = weir__policy_unpack(c, r, &weir__v1__provider__descriptor);
@@ -274,10 +306,12 @@ void weir__policy_provider(struct weir_policy_compile *c, const struct weir_poli
                                        .name = weir__policy_local_name(weir_str_of(r->name)),
                                        .timeouts = weir__policy_timeouts(spec->timeouts, true),
                                        .health = compile_health(spec->health),
-                                       .header_count = spec->n_headers};
+                                       .header_count = spec->n_headers,
+                                       .key_count = 1};
     c->p->provider_count++;
     p->headers = weir__policy_headers(c, spec->headers, spec->n_headers);
     compile_dialect(c, p, spec);
     compile_models(c, p, spec);
     compile_credential(c, p, spec->credential);
+    compile_others(c, p, spec);
 }

@@ -194,7 +194,8 @@ static bool worth_another_try(struct weir_exchange *x, int status)
 
         return other && other->tries == 0; /* another provider may know the answer */
     }
-    return status == 408 || status == 429 || status >= 500;
+    return status == 408 || status == 429 || status >= 500 ||
+           weir_judge_is_key_refused(x->candidate, status);
 }
 
 static bool is_encoded(const struct weir_http_call_head *head)

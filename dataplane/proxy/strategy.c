@@ -8,7 +8,7 @@
 
 enum {
     FRACTION_BITS = 24,
-    WEIGHT_SCALE = 1000,
+    WEIGHT_BITS = 30, /* of the largest weight: 1000, times what numbers of keys divide: 720720 */
     /* What a call is expected to produce that names no limit. */
     EXPECTED_OUTPUT_TOKENS = WEIR_TRANCHE_TOKENS,
 };
@@ -78,7 +78,7 @@ int64_t weir_rank_of_session(uint64_t session, uint64_t target, int64_t weight)
     uint64_t both[2] = {session, target};
     uint64_t u = weir_hash64((struct weir_str){(const char *)both, sizeof both}, 0);
 
-    return (int64_t)(minus_log2(u) * WEIGHT_SCALE / (uint64_t)weight);
+    return (int64_t)((minus_log2(u) << WEIGHT_BITS) / (uint64_t)weight);
 }
 
 /* ---- of a call ---- */
@@ -87,7 +87,7 @@ static int64_t busyness(const struct weir_exchange *x, const struct weir_candida
 {
     int64_t calls = (int64_t)weir_health_in_flight(weir_judge_health(x, c)) + 1;
 
-    return calls * WEIGHT_SCALE * WEIGHT_SCALE / c->weight;
+    return (calls << WEIGHT_BITS) / c->weight;
 }
 
 static int64_t latency(const struct weir_exchange *x, const struct weir_candidate *c)
@@ -114,8 +114,9 @@ static int64_t affinity(const struct weir_exchange *x, const struct weir_candida
     struct weir_str session = weir_caller_session(x);
     uint64_t caller = weir_hash64(x->agent->name, weir_hash64(x->agent->ns, 0));
 
-    return weir_rank_of_session(weir_hash64(session.n ? session : x->key->id, caller),
-                                weir_hash64(c->model, weir_hash64(c->provider->id, 0)), c->weight);
+    return weir_rank_of_session(
+        weir_hash64(session.n ? session : x->key->id, caller),
+        weir_hash64(c->model, weir_hash64(c->provider->id, c->provider->key)), c->weight);
 }
 
 static int64_t measure(const struct weir_exchange *x, Weir__V1__Strategy strategy,

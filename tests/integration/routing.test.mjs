@@ -1,6 +1,8 @@
 // Where a call goes when targets fail, ask for a pause or come back. Cases F-01, F-03, F-05, F-06.
 import assert from "node:assert/strict";
 import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
 import { test } from "node:test";
 import { Mock, Weir, agent, budget, chat, clients, prices, provider, route, settled, until } from "./lib/setup.mjs";
 
@@ -224,4 +226,77 @@ test("aliases: one that names no model is refused with its name", async (t) => {
   fs.writeFileSync(file, bad);
   const { errors } = await until(async () => { const p = await s.weir.api("/policy"); return p.errors.length && p; }, "the refusal");
   assert.match(JSON.stringify(errors), /fast.*stands for nothing/);
+});
+
+// One provider with three keys; `plan` gets the key that a call came with.
+async function pool(t, plan, { dialect = "openai", keys = ["{env: MOCK_KEY}", "{env: KEY_B}", "{env: KEY_C}"], routeExtra = "", budgets = "", strategy } = {}) {
+  const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), "weir-keys-")), "key-c");
+  fs.writeFileSync(file, "key-c");
+  t.after(() => fs.rmSync(path.dirname(file), { recursive: true }));
+  const keyOf = (c) => c.headers["x-api-key"] ?? c.headers.authorization.replace("Bearer ", "");
+  const mock = await new Mock({ key: null, plan: (c) => plan(keyOf(c)) ?? {} }).start();
+  t.after(() => mock.stop());
+  const extra = `  health: {failures: 1, openFor: 10m}\n  moreCredentials: [${keys.slice(1).join(", ")}]`.replaceAll("FILE", file);
+  const p = provider("pooled", dialect, mock.url, { extra }).replace("{env: MOCK_KEY}", keys[0]);
+  const routes = route("all", [["pooled"]], routeExtra).replaceAll("- targets", strategy ? `- strategy: ${strategy}\n      targets` : "- targets");
+  const env = { KEY_B: "key-b", KEY_C: "key-c" };
+  const weir = await Weir.start(t, { policy: prices + agent("tester") + p + routes + budgets, env, mockKey: "key-a" });
+  const c = clients(weir.url);
+  const call = (body, o) => (dialect === "openai" ? c.openai.chat.completions : c.anthropic.messages).create(chat(body), o);
+  return { weir, mock, call, used: () => mock.calls.map(keyOf), env };
+}
+
+for (const dialect of ["openai", "anthropic"]) {
+  test(`key pool: ${dialect}: a key that is limited makes way for the next; the call is answered and paid once`, async (t) => {
+    const s = await pool(t, (k) => (k === "key-c" ? {} : limited({ "retry-after": "60" })), { dialect, budgets: budget("money", "{usd: 10}") });
+    for (let i = 0; i < 6; i++) await s.call();
+    const used = s.used();
+    for (const k of ["key-a", "key-b"]) assert.ok(used.filter((u) => u === k).length <= 1, `${used}`);
+    assert.equal(used.filter((u) => u === "key-c").length, 6);
+    await settled(s.weir, "money", s.mock.bill);
+  });
+
+  test(`key pool: ${dialect}: a key that the provider refuses is set aside; when all are refused the provider says so`, async (t) => {
+    let good = "key-b";
+    const s = await pool(t, (k) => (k === good ? {} : { status: 401 }), { dialect });
+    for (let i = 0; i < 6; i++) await s.call();
+    const used = s.used();
+    for (const k of ["key-a", "key-c"]) assert.ok(used.filter((u) => u === k).length <= 1, `${used}`);
+    good = undefined;
+    await assert.rejects(s.call(), (e) => e.status === 401 && /mock says no/.test(e.message));
+  });
+}
+
+test("key pool: its keys share the work, and a session stays with one of them", async (t) => {
+  const s = await pool(t, () => {}, { strategy: "sessionHash" });
+  const keyOf = async (i) => (await s.call({ prompt_cache_key: `s${i}` }), s.used().at(-1));
+  const home = {};
+  for (let i = 0; i < 40; i++) home[i] = await keyOf(i);
+  assert.equal(new Set(Object.values(home)).size, 3);
+  for (let i = 0; i < 40; i++) assert.equal(await keyOf(i), home[i]);
+});
+
+test("key pool: without fallback another key of the first target is used, and no second attempt made", async (t) => {
+  const s = await pool(t, (k) => (k === "key-b" ? {} : limited({ "retry-after": "60" })));
+  for (let i = 0; i < 3; i++) await s.call();
+  const before = s.used().length;
+  await s.call({}, { headers: { "x-weir-no-fallback": "true" } });
+  assert.deepEqual(s.used().slice(before), ["key-b"]);
+});
+
+test("key pool: keys from a file and from the control plane", async (t) => {
+  const s = await pool(t, () => {}, { keys: ["{pushed: {env: KEY_B}}", "{pushed: {env: MOCK_KEY}}", "{file: FILE}"], strategy: "leastBusy" });
+  const seen = new Set();
+  await until(async () => { await s.call(); s.used().forEach((k) => seen.add(k)); return seen.size === 3; }, "all three keys");
+  assert.deepEqual([...seen].sort(), ["key-a", "key-b", "key-c"]);
+});
+
+test("key pool: no key of the caller's own, and no pool without a first key", async (t) => {
+  for (const [keys, words] of [[["{env: MOCK_KEY}", "{passthrough: true}"], /no place among/], [["{passthrough: true}", "{env: KEY_B}"], /needs a first key/]]) {
+    const s = await pair(t);
+    const p = provider("first", "openai", s.mocks.first.url, { extra: `  moreCredentials: [${keys[1]}]` }).replace("{env: MOCK_KEY}", keys[0]);
+    fs.writeFileSync(`${s.weir.policyDir}/policy.yaml`, prices + agent("tester") + p + route("all", [["first"]]));
+    const { errors } = await until(async () => { const q = await s.weir.api("/policy"); return q.errors.length && q; }, "the refusal");
+    assert.match(JSON.stringify(errors), words);
+  }
 });

@@ -162,7 +162,8 @@ static void gather(void *arg, const struct weir_policy_send *r)
 static void a_namespace_gets_its_own_objects_keys_and_needed_secrets(void **state)
 {
     static const char ours[] =
-        PROVIDER("p", "{dialect: openai, credential: {pushed: {env: X}}}") "---\n" PROVIDER(
+        PROVIDER("p", "{dialect: openai, credential: {pushed: {env: X}}, moreCredentials: [{env: "
+                      "Y}, {pushed: {env: Z}}]}") "---\n" PROVIDER(
             "unused",
             "{dialect: openai, credential: {pushed: {env: X}}}") "---\n" ROUTE("r",
                                                                                TO("p")) "---\n" HEAD
@@ -180,9 +181,10 @@ static void a_namespace_gets_its_own_objects_keys_and_needed_secrets(void **stat
                                              {"prices", weir_str_of(prices), true}};
     const struct weir_policy_key keys[] = {{"default", "a", "k1", K1, 0},
                                            {"other", "z", "k2", K1, 5}};
-    const struct weir_policy_secret secrets[] = {{"default", "p", WEIR_STR("s")},
-                                                 {"default", "unused", WEIR_STR("s")},
-                                                 {"default", "gone", WEIR_STR("s")}};
+    const struct weir_policy_secret secrets[] = {
+        {"default", "p", 0, WEIR_STR("s")},      {"default", "p", 1, WEIR_STR("s")},
+        {"default", "p", 2, WEIR_STR("s")},      {"default", "p", 3, WEIR_STR("s")},
+        {"default", "unused", 0, WEIR_STR("s")}, {"default", "gone", 0, WEIR_STR("s")}};
     struct weir_data_errors e = {.arena = weir_arena_create(NULL)};
     struct weir_policy_set *set;
     struct weir_buf b;
@@ -193,14 +195,14 @@ static void a_namespace_gets_its_own_objects_keys_and_needed_secrets(void **stat
     assert_int_equal(weir_policy_set_namespaces(set), 2);
     assert_string_equal(weir_policy_set_namespace_at(set, 1), "other");
     weir_buf_init(&b, 4096);
-    weir_policy_render(set, WEIR_STR("default"), keys, 2, secrets, 3, gather, &b);
+    weir_policy_render(set, WEIR_STR("default"), keys, 2, secrets, 6, gather, &b);
     weir_buf_addz(&b, "--\n");
-    weir_policy_render(set, WEIR_STR("other"), keys, 2, secrets, 3, gather, &b);
+    weir_policy_render(set, WEIR_STR("other"), keys, 2, secrets, 6, gather, &b);
     text = weir_strdup(weir_buf_str(&b));
     assert_string_equal(
         text, "DefaultPriceList default/default\nProvider default/p\n"
               "Provider default/unused\nRoute default/r\nIssuedKey default/k1\n"
-              "Secret default/p secret\n"
+              "Secret default/p secret\nSecret default/p#2 secret\n"
               "--\nAgent other/z\nDefaultPriceList default/default\nIssuedKey other/k2\n");
     free(text);
     weir_buf_fini(&b);
