@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "http/server_h2.h"
 #include "http/server_internal.h"
 #include "net/listen.h"
 
@@ -42,6 +43,7 @@ static void fill_limits(struct weir_http_limits *l)
     DEFAULT(write_ms, 30000);
     DEFAULT(output_high, 262144);
     DEFAULT(output_low, 65536);
+    DEFAULT(streams, 100);
     DEFAULT(output_max_bytes, 64ull << 20);
     if (l->output_low >= l->output_high)
         l->output_low = l->output_high / 4;
@@ -58,6 +60,7 @@ int weir_http_server_create(const struct weir_http_server_options *o, struct wei
     s->limits = o->limits;
     fill_limits(&s->limits);
     s->bodies.max = s->limits.bodies_bytes;
+    s->http2 = o->http2;
     s->own_wheel = !o->wheel;
     s->wheel = o->wheel ? o->wheel : weir_wheel_create(o->loop);
     if (!s->wheel) {
@@ -68,6 +71,7 @@ int weir_http_server_create(const struct weir_http_server_options *o, struct wei
     s->arenas = o->arenas ? o->arenas : weir_arena_cache_create(ARENA_BLOCKS);
     weir_list_init(&s->conns);
     weir_list_init(&s->dirty);
+    weir_list_init(&s->sessions);
     weir_wheel_timer_init(&s->drain_timer, on_drain_deadline);
     /* Neither of these three calls can fail. */
     (void)uv_prepare_init(s->loop, &s->prepare);
@@ -194,12 +198,17 @@ static void on_prepare(uv_prepare_t *h)
     struct weir_http_server *s = h->data;
     struct weir_link now, *l;
 
-    if (weir_list_empty(&s->dirty) && !s->draining)
+    if (weir_list_empty(&s->dirty) && weir_list_empty(&s->sessions) && !s->draining)
         return;
     uv_idle_stop(&s->idle);
     /* Only those that are dirty now: what they make dirty waits for the next iteration. */
     weir_list_init(&now);
     while ((l = weir_list_pop(&s->dirty)))
+        weir_list_push(&now, l);
+    while ((l = weir_list_pop(&now)))
+        weir__http_attend(WEIR_CONTAINER(l, struct weir_http_conn, dirty));
+    /* What those streams have to say goes out in this iteration. */
+    while ((l = weir_list_pop(&s->sessions)))
         weir_list_push(&now, l);
     while ((l = weir_list_pop(&now)))
         weir__http_attend(WEIR_CONTAINER(l, struct weir_http_conn, dirty));
@@ -234,6 +243,8 @@ static void on_drain_deadline(struct weir_wheel_timer *t)
 
 static void drain_conn(struct weir_http_conn *c)
 {
+    if (c->state == WEIR__HTTP_H2)
+        weir__h2_drain(c);
     if (c->state != WEIR__HTTP_IDLE || c->transport->readable(c))
         return;
     if (c->served)

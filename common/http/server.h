@@ -1,9 +1,10 @@
-/* server.h - an HTTP/1.1 server on one libuv loop: listeners, limits, drain, counters.
+/* server.h - an HTTP server on one libuv loop: listeners, limits, drain, counters.
  *
  * One thread: everything here and in request.h and response.h is called on the server's loop. A
- * handler gets one request at a time from each connection. No callback runs from inside a call that
- * the handler makes. Errors of clients are answered by the server itself; a handler only hears of
- * them by on_abort. */
+ * handler gets one request at a time from each connection, or stream of HTTP/2: to it they are the
+ * same, and an answer's "connection" below means the stream. No callback runs from inside a call
+ * that the handler makes. Errors of clients are answered by the server itself; a handler only hears
+ * of them by on_abort. */
 #ifndef WEIR_HTTP_SERVER_H
 #define WEIR_HTTP_SERVER_H
 
@@ -33,6 +34,7 @@ struct weir_http_limits {
     uint32_t output_low;   /* [65536] on_writable is called at or below it */
     uint64_t
         output_max_bytes;  /* [64 MiB] past it the connection is cut: the handler ignored high */
+    uint32_t streams;      /* [100] HTTP/2: requests at once on one connection */
     bool allow_half_close; /* a client's FIN while its answer is pending isn't an abort */
 };
 
@@ -64,6 +66,7 @@ struct weir_http_server_options {
     const struct weir_http_handler *handler; /* borrowed, outlives the server */
     void *arg;                               /* for on_request and on_protocol_error */
     struct weir_http_limits limits;
+    bool http2; /* also HTTP/2 by prior knowledge (RFC 9113 3.3); else its preface gets 505 */
     struct weir_wheel *wheel;        /* borrowed; NULL: the server makes its own */
     struct weir_arena_cache *arenas; /* borrowed; NULL: the server makes its own */
 };

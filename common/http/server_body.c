@@ -1,4 +1,5 @@
 /* server_body.c - the request's body on its way into the arena. */
+#include "http/server_h2.h"
 #include "http/server_internal.h"
 
 static int fail_rc(struct weir_http_req *r, int rc)
@@ -43,7 +44,11 @@ void weir_http_req_collect_body(struct weir_http_req *req, uint64_t max_bytes)
         return;
     req->wanted = true;
     start_body(req, max_bytes ? max_bytes : req->server->limits.body_bytes);
-    if (!req->failure.status && req->expects && !req->complete)
+    if (req->failure.status || !req->expects || req->complete)
+        ;
+    else if (c->is_stream)
+        weir__h2_stream_continue(c);
+    else
         weir__http_put(c, "HTTP/1.1 100 Continue\r\n\r\n", 25);
     req->expects = false;
     weir__http_mark(c);

@@ -177,19 +177,24 @@ static enum weir_http_method method_of(uint8_t code)
 
 void weir__http_check_head(struct weir_http_req *r, const llhttp_t *parser)
 {
-    struct seen s = {0};
-
     if (parser->http_major != 1 || parser->http_minor > 1) {
         weir__http_fail(r, 505, WEIR_EPROTO, "version_not_supported",
                         "Only HTTP/1.1 and HTTP/1.0 are spoken here.");
         return;
     }
     r->old = parser->http_minor == 0;
-    r->method = method_of(r->method_code);
     r->keep_alive = (r->old || (parser->flags & F_CONNECTION_CLOSE))
                         ? r->old && (parser->flags & F_CONNECTION_KEEP_ALIVE) &&
                               !(parser->flags & F_CONNECTION_CLOSE)
                         : true;
+    weir__http_check_fields(r);
+}
+
+void weir__http_check_fields(struct weir_http_req *r)
+{
+    struct seen s = {0};
+
+    r->method = method_of(r->method_code);
     scan(r, &s);
     check_host(r, &s);
     check_framing(r, &s);

@@ -1,5 +1,6 @@
 /* server_conn.c - the life of a connection: bytes in, attention, timers, the end of each exchange.
  */
+#include "http/server_h2.h"
 #include "http/server_internal.h"
 
 void weir__http_set_reading(struct weir_http_conn *c, bool on)
@@ -25,7 +26,7 @@ void weir__http_mark(struct weir_http_conn *c)
     c->attention = true;
     if (c->busy || !weir_list_empty(&c->dirty) || c->state == WEIR__HTTP_CLOSED)
         return;
-    weir_list_push(&c->server->dirty, &c->dirty);
+    weir_list_push(c->h2 ? &c->server->sessions : &c->server->dirty, &c->dirty);
     weir__http_wake(c->server);
 }
 
@@ -85,6 +86,8 @@ void weir__http_lose(struct weir_http_conn *c, int rc, bool reset)
     weir_wheel_cancel(c->server->wheel, &c->write_timer);
     weir_list_remove(&c->dirty);
     c->transport->close(c, reset);
+    if (c->h2)
+        weir__h2_lose_streams(c, rc);
     if (c->req) {
         if (is_open(c->req))
             tell_abort(c->req, rc);
@@ -99,6 +102,7 @@ void weir__http_on_closed(struct weir_http_conn *c)
     struct weir_http_server *s = c->server;
 
     weir__http_out_drop(c);
+    weir__h2_destroy(c);
     weir_list_remove(&c->link);
     weir_list_remove(&c->dirty);
     s->metrics.closed++;
@@ -109,7 +113,7 @@ void weir__http_on_closed(struct weir_http_conn *c)
 
 /* Nothing more is sent. What the client still sends is read off for a while: closing on unread
  * bytes would reset the connection and could destroy the answer on its way (RFC 9112 9.6). */
-static void end_connection(struct weir_http_conn *c, bool input_left)
+void weir__http_end_connection(struct weir_http_conn *c, bool input_left)
 {
     if (!input_left || c->eof) {
         weir__http_lose(c, WEIR_ECLOSED, false);
@@ -141,8 +145,10 @@ static void finish_exchange(struct weir_http_conn *c)
     detach(c);
     if (c->state == WEIR__HTTP_CLOSED)
         return;
-    if (!keep) {
-        end_connection(c, !complete || c->pipelined || c->broken);
+    if (c->is_stream) {
+        weir__h2_stream_ended(c);
+    } else if (!keep) {
+        weir__http_end_connection(c, !complete || c->pipelined || c->broken);
     } else if (complete) {
         become_idle(c);
     } else { /* a short rest of a body that nobody asked for is read off */
@@ -162,6 +168,10 @@ static void resume_body(struct weir_http_conn *c)
 
     c->state = WEIR__HTTP_BODY;
     arm(c, c->server->limits.body_ms);
+    if (c->is_stream) {
+        weir__h2_stream_resume(c);
+        return;
+    }
     if (r->stash_n) {
         size_t n = r->stash_n;
 
@@ -203,6 +213,8 @@ static void check_output(struct weir_http_conn *c, bool *told)
 {
     struct weir_http_req *r = c->req;
 
+    if (c->h2 && c->state == WEIR__HTTP_H2)
+        weir__h2_pump(c);
     weir__http_flush(c);
     if (c->lost) {
         weir__http_lose(c, c->lost_rc, false);
@@ -245,7 +257,7 @@ void weir__http_attend(struct weir_http_conn *c)
 
 /* ---- input ---- */
 
-static void announce(struct weir_http_conn *c)
+void weir__http_announce(struct weir_http_conn *c)
 {
     struct weir_http_server *s = c->server;
     struct weir_http_req *r = c->req;
@@ -260,15 +272,32 @@ static void announce(struct weir_http_conn *c)
         resume_body(c);
 }
 
+/* What was taken for a request's head was the preface of a session. */
+static void begin_h2(struct weir_http_conn *c)
+{
+    struct weir_http_req *r = c->req;
+
+    weir_http_req_hold(r);
+    detach(c);
+    arm(c, c->server->limits.header_ms);
+    weir__h2_begin(c);
+    weir__h2_feed(c, r->head, r->head_n);
+    weir_http_req_release(r);
+}
+
 static size_t feed_head(struct weir_http_conn *c, const char *p, size_t n)
 {
     size_t used = weir__http_head_feed(c, p, n);
     struct weir_http_req *r = c->req;
 
+    if (c->state == WEIR__HTTP_H2) {
+        begin_h2(c);
+        return used;
+    }
     if (r->failure.status)
         weir__http_mark(c);
     else if (r->head_complete)
-        announce(c);
+        weir__http_announce(c);
     else if (!weir_wheel_armed(&c->read_timer))
         arm(c, c->server->limits.header_ms);
     return used;
@@ -343,6 +372,9 @@ static void feed(struct weir_http_conn *c, const char *p, size_t n)
             else
                 used = feed_body(c, p, n);
             break;
+        case WEIR__HTTP_H2:
+            weir__h2_feed(c, p, n);
+            break;
         default:
             ignore(c, n);
             break;
@@ -392,11 +424,19 @@ static void on_read_timer(struct weir_wheel_timer *t)
     bool asked =
         c->req && !c->req->ended && (c->state == WEIR__HTTP_HEAD || c->state == WEIR__HTTP_BODY);
 
+    if (c->state == WEIR__HTTP_H2) {
+        weir__h2_idle(c);
+        return;
+    }
     if (!asked) {
         weir__http_lose(c, WEIR_ETIMEOUT, false);
         return;
     }
     c->server->metrics.timeouts++;
+    if (c->is_stream && c->state == WEIR__HTTP_HEAD) {
+        weir__h2_stalled(c);
+        return;
+    }
     weir__http_fail(c->req, 408, WEIR_ETIMEOUT, "request_timeout",
                     "The request took too long to arrive.");
     weir__http_mark(c);
@@ -416,6 +456,12 @@ static void on_write_timer(struct weir_wheel_timer *t)
     weir__http_lose(c, WEIR_ETIMEOUT, true);
 }
 
+void weir__http_conn_timers(struct weir_http_conn *c)
+{
+    weir_wheel_timer_init(&c->read_timer, on_read_timer);
+    weir_wheel_timer_init(&c->write_timer, on_write_timer);
+}
+
 void weir__http_conn_init(struct weir_http_conn *c, struct weir_http_server *s,
                           const struct weir__http_transport *t)
 {
@@ -425,8 +471,7 @@ void weir__http_conn_init(struct weir_http_conn *c, struct weir_http_server *s,
     c->state = WEIR__HTTP_IDLE;
     weir_list_init(&c->dirty);
     weir_list_push(&s->conns, &c->link);
-    weir_wheel_timer_init(&c->read_timer, on_read_timer);
-    weir_wheel_timer_init(&c->write_timer, on_write_timer);
+    weir__http_conn_timers(c);
     s->conn_count++;
     s->metrics.accepted++;
     weir__http_set_reading(c, true);

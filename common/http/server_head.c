@@ -64,6 +64,13 @@ static void more_headers(struct weir_http_req *r)
     r->header_cap = cap;
 }
 
+void weir__http_add_header(struct weir_http_req *r, struct weir_str name, struct weir_str value)
+{
+    if (r->header_n == r->header_cap)
+        more_headers(r);
+    r->headers[r->header_n++] = (struct weir_http_header){name, value};
+}
+
 static int on_field(llhttp_t *parser, const char *at, size_t n)
 {
     struct weir_http_req *r = req_of(parser);
@@ -74,9 +81,7 @@ static int on_field(llhttp_t *parser, const char *at, size_t n)
         r->headers[r->header_n - 1].name.n += n;
         return 0;
     }
-    if (r->header_n == r->header_cap)
-        more_headers(r);
-    r->headers[r->header_n++] = (struct weir_http_header){{at, n}, WEIR_STR_NULL};
+    weir__http_add_header(r, (struct weir_str){at, n}, WEIR_STR_NULL);
     r->name_open = true;
     return 0;
 }
@@ -281,6 +286,10 @@ size_t weir__http_head_feed(struct weir_http_conn *c, const char *p, size_t n)
     memcpy(r->head + old, p, part);
     r->head_n += part;
     r->info.bytes_in += part;
+    if (is_h2_preface(r) && r->head[0] == 'P' && c->server->http2 && !c->greeted) {
+        c->state = WEIR__HTTP_H2;
+        return part;
+    }
     if (is_h2_preface(r)) {
         weir__http_fail(r, 505, WEIR_EPROTO, "version_not_supported", "HTTP/2 is not spoken here.");
         return part;
@@ -294,6 +303,7 @@ size_t weir__http_head_feed(struct weir_http_conn *c, const char *p, size_t n)
         weir__http_fail(r, 431, WEIR_ELIMIT, "headers_too_large",
                         "The request's headers are too large.");
     if (r->head_complete && !r->failure.status) {
+        c->greeted = true;
         r->info.started_ns = weir_mono_ns();
         if (c->state == WEIR__HTTP_HEAD)
             c->state = WEIR__HTTP_HELD;

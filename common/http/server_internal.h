@@ -39,6 +39,7 @@ enum weir__http_state {
     WEIR__HTTP_HELD, /* the handler hasn't asked for the body: reading is stopped */
     WEIR__HTTP_BODY,
     WEIR__HTTP_WAIT, /* the request is complete, its answer isn't */
+    WEIR__HTTP_H2,   /* carries a session of HTTP/2, whose streams are connections of their own */
     WEIR__HTTP_LINGER,
     WEIR__HTTP_CLOSED,
 };
@@ -50,6 +51,7 @@ struct weir__http_out {
 };
 
 struct weir_http_conn;
+struct weir__h2;
 
 /* How bytes move; TLS would be another one. try_write returns bytes or a UV_E code. write takes
  * over the given pieces until it calls weir__http_on_written. close ends with weir__http_on_closed,
@@ -68,11 +70,14 @@ struct weir_http_conn {
     struct weir_link link;  /* in server->conns */
     struct weir_link dirty; /* in server->dirty while it wants attention */
     struct weir_http_server *server;
+    struct weir__h2 *h2; /* in state H2: the session that it carries */
     const struct weir__http_transport *transport;
     struct weir_http_req *req; /* NULL: none, or its answer is sent and its body is read off */
     enum weir__http_state state;
     unsigned busy; /* depth of callbacks that attend to it at their end */
     bool attention, reading, writing, eof, pipelined, close_after, broken, lost, served;
+    bool greeted;   /* it has carried a request of HTTP/1.1, so it stays that */
+    bool is_stream; /* one stream of a session rather than a socket: server_h2.h */
     int lost_rc;
     uint64_t id, ignored;
     size_t last_queued; /* what waited when the write timer was armed */
@@ -157,6 +162,8 @@ struct weir_http_server {
     struct weir_arena_cache *arenas;
     bool own_wheel, own_arenas, draining, drained, closing;
     struct weir_link conns, dirty;
+    struct weir_link sessions; /* dirty connections of HTTP/2: after their streams */
+    bool http2;
     uint32_t conn_count, req_count, listener_count, handle_count;
     struct weir__http_listener *listeners;
     uint64_t next_id;
@@ -178,6 +185,7 @@ struct weir_http_server {
 /* server_conn.c */
 void weir__http_conn_init(struct weir_http_conn *c, struct weir_http_server *s,
                           const struct weir__http_transport *t);
+void weir__http_conn_timers(struct weir_http_conn *c); /* of a new one */
 /* What a read brought: bytes, UV_EOF, or another UV_E code. */
 void weir__http_input(struct weir_http_conn *c, ssize_t nread, const char *p);
 void weir__http_lose(struct weir_http_conn *c, int rc, bool reset);
@@ -186,6 +194,9 @@ void weir__http_attend(struct weir_http_conn *c);
 void weir__http_on_closed(struct weir_http_conn *c); /* frees the connection */
 void weir__http_set_reading(struct weir_http_conn *c, bool on);
 void weir__http_req_unref(struct weir_http_req *r);
+void weir__http_announce(struct weir_http_conn *c); /* the head is complete and good */
+/* Nothing more is sent; what the client still sends is read off for a while if input_left. */
+void weir__http_end_connection(struct weir_http_conn *c, bool input_left);
 
 /* server_head.c: they return the bytes used; state or failure tell the rest. */
 void weir__http_begin(struct weir_http_conn *c);
@@ -194,6 +205,8 @@ size_t weir__http_body_feed(struct weir_http_conn *c, const char *p, size_t n);
 int weir__http_fail(struct weir_http_req *r, unsigned status, int rc, const char *code,
                     const char *detail); /* -1; the first failure stays */
 void weir__http_check_head(struct weir_http_req *r, const llhttp_t *parser);
+void weir__http_check_fields(struct weir_http_req *r); /* the part that all versions share */
+void weir__http_add_header(struct weir_http_req *r, struct weir_str name, struct weir_str value);
 void weir__http_split_target(struct weir_http_req *r);
 
 /* server_body.c */
@@ -206,9 +219,12 @@ void weir__http_put_direct(struct weir_http_conn *c, const uv_buf_t *pieces, uns
 void weir__http_flush(struct weir_http_conn *c);
 void weir__http_on_written(struct weir_http_conn *c, int status);
 void weir__http_out_drop(struct weir_http_conn *c);
+size_t weir__http_out_take(struct weir_http_conn *c, void *to, size_t max); /* moves them */
 
 /* server_response.c */
 void weir__http_answer_failure(struct weir_http_conn *c);
+bool weir__http_is_ours(struct weir_str name);               /* only the server writes it */
+struct weir_str weir__http_date(struct weir_http_server *s); /* "Date: ...\r\n" */
 
 /* server.c */
 void weir__http_wake(struct weir_http_server *s);      /* the loop must not sleep on dirty ones */

@@ -95,6 +95,25 @@ void weir__http_out_drop(struct weir_http_conn *c)
     c->out_last = NULL;
 }
 
+/* From a stream to its session, whose own output counts them when they are written. */
+size_t weir__http_out_take(struct weir_http_conn *c, void *to, size_t max)
+{
+    char *at = to;
+    size_t left = max < c->out_bytes ? max : c->out_bytes, taken = left;
+
+    while (left > 0) {
+        struct weir__http_out *b = c->out_first;
+        size_t part = b->n - b->off < left ? b->n - b->off : left;
+
+        memcpy(at, b->data + b->off, part);
+        consume(c, part);
+        c->server->metrics.bytes_out -= part;
+        at += part;
+        left -= part;
+    }
+    return taken;
+}
+
 static void lose_later(struct weir_http_conn *c, int rc)
 {
     c->lost = true;

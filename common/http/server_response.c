@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "http/server_h2.h"
 #include "http/server_internal.h"
 
 static void put_str(struct weir_http_conn *c, struct weir_str s)
@@ -49,7 +50,7 @@ static void put_clean(struct weir_http_conn *c, struct weir_str s)
     }
 }
 
-static bool is_ours(struct weir_str name)
+bool weir__http_is_ours(struct weir_str name)
 {
     switch (name.n) {
     case 4:
@@ -66,9 +67,8 @@ static bool is_ours(struct weir_str name)
     }
 }
 
-static void put_date(struct weir_http_conn *c)
+struct weir_str weir__http_date(struct weir_http_server *s)
 {
-    struct weir_http_server *s = c->server;
     int64_t now = time(NULL);
 
     if (now != s->date_s) {
@@ -79,7 +79,7 @@ static void put_date(struct weir_http_conn *c)
         s->date_n = strftime(s->date, sizeof s->date, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &tm);
         s->date_s = now;
     }
-    weir__http_put(c, s->date, s->date_n);
+    return (struct weir_str){s->date, s->date_n};
 }
 
 static void put_headers(struct weir_http_conn *c, const struct weir_http_header *hdrs, size_t n,
@@ -87,7 +87,7 @@ static void put_headers(struct weir_http_conn *c, const struct weir_http_header 
 {
     *upgrade = false;
     for (size_t i = 0; i < n; i++) {
-        if (is_ours(hdrs[i].name))
+        if (weir__http_is_ours(hdrs[i].name))
             continue;
         if (hdrs[i].name.n == 7 && weir_str_ieq(hdrs[i].name, WEIR_STR("upgrade")))
             *upgrade = true;
@@ -139,7 +139,7 @@ static void put_head(struct weir_http_req *r, unsigned status, const struct weir
     PUT(c, " ");
     put_str(c, weir_http_reason(status));
     PUT(c, "\r\n");
-    put_date(c);
+    put_str(c, weir__http_date(c->server));
     put_headers(c, hdrs, n, &upgrade);
     put_connection(c, r, upgrade);
     if (r->chunked) {
@@ -167,7 +167,10 @@ int weir_http_start(struct weir_http_req *req, unsigned status, const struct wei
     req->started = true;
     req->left = content_length;
     before = c->out_bytes;
-    put_head(req, status, hdrs, n, content_length);
+    if (c->is_stream)
+        weir__h2_stream_head(req, status, hdrs, n, content_length);
+    else
+        put_head(req, status, hdrs, n, content_length);
     req->info.bytes_out += c->out_bytes - before;
     if (status < 600)
         c->server->metrics.responses[status / 100]++;

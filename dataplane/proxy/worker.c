@@ -327,6 +327,7 @@ static int make_server(struct weir_worker *w)
         .limits = {.connections = (uint32_t)w->options->max_connections,
                    .body_bytes = (uint64_t)w->options->max_body_bytes,
                    .bodies_bytes = (uint64_t)w->options->max_body_memory},
+        .http2 = true,
         .wheel = w->wheel,
         .arenas = w->arenas};
     struct weir_http_listen_options listen = {.reuseport = w->options->workers > 1};

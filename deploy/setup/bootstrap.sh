@@ -15,7 +15,7 @@ die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
 packages=(gcc g++ libc6-dev cmake ninja-build pkg-config protobuf-compiler protobuf-c-compiler libprotobuf-dev
   libuv1-dev libgrpc-dev libprotobuf-c-dev libyaml-dev libcmocka-dev libsqlite3-dev libpq-dev libssl-dev
-  zlib1g-dev libzstd-dev libbrotli-dev uthash-dev ca-certificates tzdata curl openssl)
+  zlib1g-dev libzstd-dev libbrotli-dev libnghttp2-dev uthash-dev ca-certificates tzdata curl openssl)
 newer_packages=(libllhttp-dev libyyjson-dev libmbedtls-dev) # absent, or too old, on Debian 12
 test_packages=(clang libclang-rt-dev llvm clang-format clang-tidy chromium sqlite3 postgresql spin)
 bench_packages=(nginx-light linux-perf)

@@ -32,7 +32,7 @@ function complete(text) {
 
 const table = [
   ["no HTTP at all", "\x16\x03\x01\x02\x00garbage\r\n\r\n", 400],
-  ["HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", [400, 405, 505]],
+  ["HTTP/2 preface behind a line break", "\r\nPRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505],
   ["HTTP/3.0", "GET / HTTP/3.0\r\nHost: a\r\n\r\n", 505],
   ["two content-lengths", `${head()}Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}`, 400],
   ["content-length and chunked", `${head()}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`, 400],

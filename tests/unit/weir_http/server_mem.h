@@ -78,7 +78,7 @@ static void mem_answer(struct mem *m)
     m->pending = NULL;
     if (r)
         (void)weir_http_respond(r, 200, &type, 1, WEIR_STR("fine"));
-    if (r && m->conn->attention && !m->conn->busy)
+    if (r && m->conn->attention && !m->conn->busy && !m->conn->h2) /* else: the loop does it */
         weir__http_attend(m->conn);
 }
 
@@ -185,7 +185,7 @@ static void mem_feed(struct mem *m, const char *p, size_t n)
 }
 
 /* The date is the one thing that may differ between two equal runs. */
-static void mem_mask_dates(struct mem *m)
+static inline void mem_mask_dates(struct mem *m)
 {
     char *p = m->out.p, *end = p ? p + m->out.n : NULL, *at;
 
