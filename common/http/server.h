@@ -20,7 +20,8 @@ struct weir_wheel;
 
 /* 0 in a field means the default in brackets. */
 struct weir_http_limits {
-    uint32_t connections;  /* [10000] at the limit no more are accepted, none are cut */
+    uint32_t connections;  /* [10000] at the limit no more are accepted, none are cut. As many
+                            * streams of HTTP/2, together: more get REFUSED_STREAM */
     uint32_t header_bytes; /* [65536] request line and headers: 431 */
     uint32_t target_bytes; /* [8192] 414 */
     uint32_t header_count; /* [128] 431 */
@@ -31,7 +32,8 @@ struct weir_http_limits {
     uint32_t idle_ms;      /* [75000] a kept-alive connection without a request is closed */
     uint32_t write_ms;     /* [30000] output waits and the client takes none: closed */
     uint32_t output_high;  /* [262144] bytes waiting from which a write says WEIR_EAGAIN */
-    uint32_t output_low;   /* [65536] on_writable is called at or below it */
+    uint32_t output_low;   /* [65536] on_writable is called at or below it. A stream's two marks
+                            * are a quarter of these */
     uint64_t
         output_max_bytes;  /* [64 MiB] past it the connection is cut: the handler ignored high */
     uint32_t streams;      /* [100] HTTP/2: requests at once on one connection */
@@ -50,7 +52,9 @@ struct weir_http_handler {
     /* Output fell to the low mark after a write said WEIR_EAGAIN. May be NULL. */
     void (*on_writable)(struct weir_http_req *req);
     /* Last callback, exactly once for each on_request: the answer is with the kernel, or the
-     * connection is gone. The request's memory goes when this returns and no hold is left. */
+     * connection is gone. On HTTP/2: the client's windows have let all of the answer into the
+     * connection's output, of which 64 KiB may still wait for the kernel; or the stream was reset,
+     * by either side. The request's memory goes when this returns and no hold is left. */
     void (*on_done)(struct weir_http_req *req);
     /* Optional: the body of an error that the server answers itself, in the client's dialect. req
      * may be NULL if its target is not known. Sets *content_type. Appending nothing: the default
@@ -108,7 +112,8 @@ WEIR_NODISCARD int weir_http_listen_unix(struct weir_http_server *s, const char 
                                          const struct weir_http_listen_options *o);
 
 /* Stops accepting, closes idle connections, lets requests finish (with Connection: close) whose
- * bytes have arrived, cuts the rest after deadline_ms. on_drained(arg) once, when no connection is
+ * bytes have arrived, cuts the rest after deadline_ms. HTTP/2 is told by GOAWAY at once, and takes
+ * streams for another second that were on their way. on_drained(arg) once, when no connection is
  * left. A second call may only shorten the deadline; its callback replaces the first. */
 void weir_http_server_drain(struct weir_http_server *s, uint32_t deadline_ms,
                             void (*on_drained)(void *arg), void *arg);

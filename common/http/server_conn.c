@@ -228,7 +228,7 @@ static void check_output(struct weir_http_conn *c, bool *told)
         finish_exchange(c);
         c->attention = true;
     } else if (r->wants_writable && !r->ended && !*told &&
-               c->out_bytes <= c->server->limits.output_low) {
+               c->out_bytes <= weir__http_output_mark(c, c->server->limits.output_low)) {
         r->wants_writable = false;
         *told = true;
         if (c->server->handler->on_writable)

@@ -22,7 +22,7 @@ static bool allow(struct weir__h2_allowance *a, int64_t burst, int64_t per_s)
     return a->left > 0 && a->left-- > 0;
 }
 
-static void calm(struct weir__h2 *s)
+void weir__h2_calm(struct weir__h2 *s)
 {
     if (s->ending)
         return;
@@ -32,24 +32,31 @@ static void calm(struct weir__h2 *s)
 }
 
 /* Opening and resetting costs the server more than the client (CVE-2023-44487, CVE-2025-8671). */
-void weir__h2_count_reset(struct weir__h2 *s)
+static void count_reset(struct weir__h2 *s)
 {
     if (!allow(&s->resets, WEIR__H2_RESETS, WEIR__H2_RESETS_PER_S))
-        calm(s);
+        weir__h2_calm(s);
 }
 
-static void count_noise(struct weir__h2 *s)
+void weir__h2_count_noise(struct weir__h2 *s)
 {
     if (!allow(&s->noise, WEIR__H2_NOISE, WEIR__H2_NOISE_PER_S))
-        calm(s);
+        weir__h2_calm(s);
 }
 
+static void arm(struct weir__h2 *s, uint32_t ms)
+{
+    if (s->conn->state == WEIR__HTTP_H2)
+        weir_wheel_arm(s->conn->server->wheel, &s->conn->read_timer, ms);
+}
+
+/* Nothing is open. */
 static void rest(struct weir__h2 *s)
 {
-    if (s->stream_count == 0 && s->conn->state == WEIR__HTTP_H2)
-        weir_wheel_arm(s->conn->server->wheel, &s->conn->read_timer,
-                       s->conn->server->draining ? WEIR__HTTP_DRAIN_FRESH_MS
-                                                 : s->conn->server->limits.idle_ms);
+    if (s->going)
+        arm(s, WEIR__HTTP_LINGER_MS);
+    else if (!s->noticed)
+        arm(s, s->conn->server->limits.idle_ms);
 }
 
 /* Frames that may be sent without end at no cost for the client. */
@@ -57,28 +64,39 @@ static int on_any_frame(nghttp2_session *ng, const nghttp2_frame_hd *hd, void *a
 {
     struct weir__h2 *s = arg;
 
-    (void)ng;
     switch (hd->type) {
     case NGHTTP2_DATA:
         if (hd->length == 0 && !(hd->flags & NGHTTP2_FLAG_END_STREAM))
-            count_noise(s);
+            weir__h2_count_noise(s);
         break;
     case NGHTTP2_RST_STREAM:
-        weir__h2_count_reset(s);
+        count_reset(s);
         break;
     case NGHTTP2_SETTINGS:
-        if (s->stream_count == 0)
+        if (!s->greeted)
             rest(s);
-        count_noise(s);
+        s->greeted = true;
+        weir__h2_count_noise(s);
         break;
     case NGHTTP2_HEADERS:
     case NGHTTP2_WINDOW_UPDATE: /* costs little, and an honest reader sends many */
         break;
-    default: /* PING, PRIORITY, CONTINUATION, GOAWAY and unknown ones */
-        count_noise(s);
+    default: /* PING, PRIORITY, CONTINUATION, GOAWAY; nghttp2 skips unknown ones */
+        weir__h2_count_noise(s);
         break;
     }
+    /* Frames that need an answer, from a client that reads none (CVE-2019-9514, -9515). */
+    if (nghttp2_session_get_outbound_queue_size(ng) >
+        WEIR__H2_QUEUE + 4 * (size_t)s->conn->server->limits.streams)
+        weir__h2_calm(s);
     return 0;
+}
+
+/* What nghttp2 says to a client that broke the rules, not what the server itself says. */
+static bool is_fault(uint32_t error)
+{
+    return error == NGHTTP2_PROTOCOL_ERROR || error == NGHTTP2_FLOW_CONTROL_ERROR ||
+           error == NGHTTP2_STREAM_CLOSED || error == NGHTTP2_FRAME_SIZE_ERROR;
 }
 
 static int on_frame_sent(nghttp2_session *ng, const nghttp2_frame *f, void *arg)
@@ -86,8 +104,8 @@ static int on_frame_sent(nghttp2_session *ng, const nghttp2_frame *f, void *arg)
     struct weir__h2 *s = arg;
     struct weir__h2_stream *st;
 
-    if (f->hd.type == NGHTTP2_RST_STREAM && f->rst_stream.error_code == NGHTTP2_PROTOCOL_ERROR)
-        weir__h2_count_reset(s);
+    if (f->hd.type == NGHTTP2_RST_STREAM && is_fault(f->rst_stream.error_code))
+        count_reset(s);
     if ((f->hd.type != NGHTTP2_DATA && f->hd.type != NGHTTP2_HEADERS) ||
         !(f->hd.flags & NGHTTP2_FLAG_END_STREAM))
         return 0;
@@ -110,9 +128,11 @@ static int on_stream_close(nghttp2_session *ng, int32_t id, uint32_t error, void
     if (st->session) { /* once: it may have been lost before nghttp2 closed it */
         st->session = NULL;
         s->stream_count--;
+        s->conn->server->stream_count--;
         weir_list_remove(&st->conn.link);
         weir_list_push(&s->dead, &st->conn.link);
-        rest(s);
+        if (s->stream_count == 0)
+            rest(s);
     }
     return 0;
 }
@@ -134,11 +154,22 @@ static nghttp2_session *new_session(struct weir__h2 *s)
     nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_stream_close);
     weir__h2_set_callbacks(cb);
     nghttp2_option_set_no_auto_window_update(o, 1);
+    /* Blanks around a value are cut off, as in HTTP/1.1: some clients send them. */
+    nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(o, 1);
     nghttp2_option_set_max_outbound_ack(o, WEIR__H2_ACKS);
     (void)nghttp2_session_server_new2(&ng, cb, s, o); /* ng stays NULL if it fails */
     nghttp2_option_del(o);
     nghttp2_session_callbacks_del(cb);
     return ng;
+}
+
+/* A drain: requests that the client sent before it hears of it are still served, so this comes
+ * first and the last word a while later (RFC 9113 6.8). */
+static void notice(struct weir__h2 *s)
+{
+    s->noticed = true;
+    (void)nghttp2_submit_shutdown_notice(s->ng);
+    arm(s, WEIR__HTTP_DRAIN_FRESH_MS);
 }
 
 void weir__h2_begin(struct weir_http_conn *c)
@@ -148,6 +179,7 @@ void weir__h2_begin(struct weir_http_conn *c)
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, l->streams},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, WEIR__H2_STREAM_WINDOW},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, l->header_bytes},
+        {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1}, /* no tree of them is kept */
     };
     int64_t now = weir_mono_ns();
     struct weir__h2 *s = WEIR_NEW(struct weir__h2);
@@ -162,6 +194,8 @@ void weir__h2_begin(struct weir_http_conn *c)
     (void)nghttp2_submit_settings(s->ng, 0, settings, sizeof settings / sizeof *settings);
     (void)nghttp2_session_set_local_window_size(s->ng, 0, 0, WEIR__H2_SESSION_WINDOW);
     c->h2 = s;
+    if (c->server->draining)
+        notice(s);
     weir__http_set_reading(c, true);
     weir__http_mark(c);
 }
@@ -188,11 +222,13 @@ void weir__h2_feed(struct weir_http_conn *c, const char *p, size_t n)
     if (s->ending || s->gone)
         return;
     used = nghttp2_session_mem_recv(s->ng, (const uint8_t *)p, n);
-    if (used < 0) { /* a fault of framing answers itself by GOAWAY; this is a flood or no preface */
+    if (used >= 0 || s->ending) /* a fault of framing answers itself by GOAWAY */
+        return;
+    if (used == NGHTTP2_ERR_BAD_CLIENT_MAGIC) {
         s->ending = true;
-        (void)nghttp2_session_terminate_session(s->ng, used == NGHTTP2_ERR_FLOODED
-                                                           ? NGHTTP2_ENHANCE_YOUR_CALM
-                                                           : NGHTTP2_PROTOCOL_ERROR);
+        (void)nghttp2_session_terminate_session(s->ng, NGHTTP2_PROTOCOL_ERROR);
+    } else { /* nghttp2's own limits of acknowledgements, resets and CONTINUATION */
+        weir__h2_calm(s);
     }
 }
 
@@ -232,30 +268,33 @@ void weir__h2_pump(struct weir_http_conn *c)
         finish(s);
 }
 
-/* No stream has been open for long, or the settings never came. */
+/* No stream has been open for long, or the settings never came, or a drain was announced: what is
+ * open goes on to its end, and nothing else comes. */
 void weir__h2_idle(struct weir_http_conn *c)
 {
-    if (c->h2->going) { /* it was told, and doesn't even take that */
+    struct weir__h2 *s = c->h2;
+
+    if (s->going) { /* it was told, and doesn't even take that */
         weir__http_lose(c, WEIR_ETIMEOUT, false);
         return;
     }
-    c->h2->going = true;
-    (void)nghttp2_submit_goaway(c->h2->ng, 0, nghttp2_session_get_last_proc_stream_id(c->h2->ng),
+    s->going = true;
+    (void)nghttp2_submit_goaway(s->ng, 0, nghttp2_session_get_last_proc_stream_id(s->ng),
                                 NGHTTP2_NO_ERROR, NULL, 0);
-    weir_wheel_arm(c->server->wheel, &c->read_timer, WEIR__HTTP_LINGER_MS);
+    if (s->stream_count == 0)
+        rest(s);
     weir__http_mark(c);
 }
 
-/* Requests that the client sent before it hears of this are still served: first only a notice, the
- * last word when nothing has been open for a while (RFC 9113 6.8). */
 void weir__h2_drain(struct weir_http_conn *c)
 {
+    if (c->h2->noticed || c->h2->going)
+        return;
     if (c->h2->stream_count == 0 && !c->transport->readable(c)) {
         weir__h2_idle(c);
         return;
     }
-    (void)nghttp2_submit_shutdown_notice(c->h2->ng);
-    rest(c->h2);
+    notice(c->h2);
     weir__http_mark(c);
 }
 
@@ -265,6 +304,7 @@ void weir__h2_lose_streams(struct weir_http_conn *c, int rc)
     struct weir_link *l;
 
     s->gone = true; /* from here on nothing is said to nghttp2 */
+    c->server->stream_count -= s->stream_count;
     while ((l = weir_list_pop(&s->streams))) {
         struct weir_http_conn *sc = WEIR_CONTAINER(l, struct weir_http_conn, link);
 

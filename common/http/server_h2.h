@@ -26,6 +26,9 @@ enum {
     WEIR__H2_RESETS_PER_S = 20,
     WEIR__H2_NOISE = 1000, /* frames that bring no request further, in a burst */
     WEIR__H2_NOISE_PER_S = 200,
+    WEIR__H2_QUEUE = 1000,    /* frames that wait to be sent, besides those of its streams */
+    WEIR__H2_DRIBBLE = 64,    /* a window that lets fewer bytes go than this is noise */
+    WEIR__H2_HEADER_ROOM = 4, /* a header list so many times over the limit ends its connection */
 };
 
 struct weir__h2_stream {
@@ -36,8 +39,7 @@ struct weir__h2_stream {
     bool half;   /* END_STREAM came, perhaps behind bytes that still wait here */
     bool last;   /* all of the answer is written: END_STREAM is due */
     size_t held_cap;
-    size_t held;       /* bytes in conn.req's stash, not yet given back to the stream's window */
-    size_t list_bytes; /* of the header list, as RFC 9113 10.5.1 counts */
+    size_t held; /* bytes in conn.req's stash, not yet given back to the stream's window */
 };
 
 /* A token bucket. */
@@ -52,7 +54,10 @@ struct weir__h2 {
     struct weir_link dead;    /* likewise: freed when nothing of them is on the stack */
     size_t stream_count;
     struct weir__h2_allowance resets, noise;
-    bool going; /* the last GOAWAY was submitted */
+    size_t list_bytes; /* of the header list that comes now, as RFC 9113 10.5.1 counts */
+    bool greeted;      /* the client's SETTINGS came */
+    bool noticed;      /* a drain was announced: read_timer brings the last GOAWAY */
+    bool going;        /* the last GOAWAY was submitted */
     bool ending, gone;
 };
 
@@ -65,7 +70,8 @@ void weir__h2_drain(struct weir_http_conn *c);
 void weir__h2_lose_streams(struct weir_http_conn *c, int rc); /* c is closed */
 void weir__h2_destroy(struct weir_http_conn *c);              /* fine without a session */
 void weir__h2_touch(struct weir__h2 *s);                      /* something is to be sent */
-void weir__h2_count_reset(struct weir__h2 *s);
+void weir__h2_count_noise(struct weir__h2 *s); /* ends the session if there is too much of it */
+void weir__h2_calm(struct weir__h2 *s);        /* ends it: GOAWAY, ENHANCE_YOUR_CALM */
 
 /* server_h2_request.c: what a client sends on a stream */
 void weir__h2_set_callbacks(nghttp2_session_callbacks *cb);

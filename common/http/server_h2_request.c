@@ -13,14 +13,20 @@ static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *f, void *a
     struct weir_http_server *server = s->conn->server;
     struct weir__h2_stream *st;
 
+    s->list_bytes = 0;
     if (f->headers.cat != NGHTTP2_HCAT_REQUEST)
         return 0;
     if (s->gone)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    if (server->stream_count >= server->limits.connections) { /* which may be sent again */
+        (void)nghttp2_submit_rst_stream(ng, 0, f->hd.stream_id, NGHTTP2_REFUSED_STREAM);
+        return 0;
+    }
     st = WEIR_NEW(struct weir__h2_stream);
     weir__h2_stream_init(st, s, f->hd.stream_id);
     (void)nghttp2_session_set_stream_user_data(ng, f->hd.stream_id, st);
-    weir_wheel_cancel(server->wheel, &s->conn->read_timer);
+    if (!s->noticed)
+        weir_wheel_cancel(server->wheel, &s->conn->read_timer);
     weir_wheel_arm(server->wheel, &st->conn.read_timer, server->limits.header_ms);
     return 0;
 }
@@ -70,19 +76,36 @@ static struct weir_str bytes_of(struct weir_http_req *r, nghttp2_rcbuf *buf)
     return weir_arena_copy(r->arena, (struct weir_str){(const char *)v.base, v.len});
 }
 
-static int on_header(nghttp2_session *ng, const nghttp2_frame *f, nghttp2_rcbuf *name,
-                     nghttp2_rcbuf *value, uint8_t flags, void *arg)
+/* The request that a field belongs to; NULL: it is a trailer, behind a fault or refused, so read
+ * and dropped. A block must be read to its end, since it changes the compression's state for all
+ * that follow; one that has no end ends its connection. */
+static struct weir_http_req *count_field(nghttp2_session *ng, const nghttp2_frame *f, size_t n,
+                                         struct weir__h2 *s)
 {
     struct weir__h2_stream *st = stream_of(ng, f->hd.stream_id);
     struct weir_http_req *r = st ? st->conn.req : NULL;
-    nghttp2_vec n = nghttp2_rcbuf_get_buf(name), v = nghttp2_rcbuf_get_buf(value);
+    size_t limit = s->conn->server->limits.header_bytes;
 
-    (void)flags, (void)arg;
+    s->list_bytes += n + 32;
+    if (s->list_bytes / WEIR__H2_HEADER_ROOM > limit)
+        weir__h2_calm(s);
     if (!r || f->headers.cat != NGHTTP2_HCAT_REQUEST || r->failure.status)
-        return 0; /* a trailer, or behind a fault: read and dropped */
-    st->list_bytes += n.len + v.len + 32;
-    r->info.bytes_in += n.len + v.len;
-    if (st->list_bytes > r->server->limits.header_bytes) {
+        return NULL;
+    r->info.bytes_in += n;
+    return r;
+}
+
+static int on_header(nghttp2_session *ng, const nghttp2_frame *f, nghttp2_rcbuf *name,
+                     nghttp2_rcbuf *value, uint8_t flags, void *arg)
+{
+    nghttp2_vec n = nghttp2_rcbuf_get_buf(name), v = nghttp2_rcbuf_get_buf(value);
+    struct weir__h2 *s = arg;
+    struct weir_http_req *r = count_field(ng, f, n.len + v.len, s);
+
+    (void)flags;
+    if (!r)
+        return 0;
+    if (s->list_bytes > r->server->limits.header_bytes) {
         fail_headers(r);
     } else if (n.len && n.base[0] == ':') {
         if (n.len == 5 && v.len > r->server->limits.target_bytes)
@@ -96,6 +119,28 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *f, nghttp2_rcbuf 
         weir__http_add_header(r, bytes_of(r, name), weir_str_trim(bytes_of(r, value)));
     }
     return 0;
+}
+
+/* nghttp2 would drop it in silence. */
+static int on_bad_header(nghttp2_session *ng, const nghttp2_frame *f, nghttp2_rcbuf *name,
+                         nghttp2_rcbuf *value, uint8_t flags, void *arg)
+{
+    size_t n = nghttp2_rcbuf_get_buf(name).len + nghttp2_rcbuf_get_buf(value).len;
+    struct weir_http_req *r = count_field(ng, f, n, arg);
+
+    (void)flags;
+    if (r)
+        weir__http_fail(r, 400, WEIR_EPROTO, "bad_request",
+                        "A header has a character that may not stand in it.");
+    return 0;
+}
+
+/* The forms of HTTP/1.1 that name a host in the target have no place here (RFC 9113 8.3.1). */
+static void check_path(struct weir_http_req *r)
+{
+    if (r->target.n && r->target.p[0] != '/' && !weir_str_is(r->target, "*") &&
+        r->method_code != HTTP_CONNECT)
+        weir__http_fail(r, 400, WEIR_EPROTO, "bad_request", "The :path must begin with a slash.");
 }
 
 /* :authority is what Host is in HTTP/1.1, and both may be there if they agree (RFC 9113 8.3.1). */
@@ -118,6 +163,8 @@ static void end_head(struct weir__h2_stream *st)
 
     r->head_complete = true;
     r->keep_alive = true;
+    if (!r->failure.status)
+        check_path(r);
     if (!r->failure.status)
         weir__http_split_target(r);
     if (!r->failure.status)
@@ -191,18 +238,19 @@ static int on_data(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t
                    void *arg)
 {
     struct weir__h2_stream *st = stream_of(ng, id);
-    struct weir_http_conn *c = st ? &st->conn : NULL;
+    struct weir_http_req *r = st ? st->conn.req : NULL;
 
     (void)flags, (void)arg;
     /* The session's window isn't held back for one stream's sake: the others go on. */
     (void)nghttp2_session_consume_connection(ng, n);
-    if (c && c->state == WEIR__HTTP_HELD && c->req) {
+    if (!r || r->failure.status || r->ended)
+        return 0; /* nobody will want it: its window stays shut */
+    if (st->conn.state == WEIR__HTTP_HELD) {
         hold_body(st, (const char *)p, n);
-        return 0;
-    }
-    if (c && c->state == WEIR__HTTP_BODY && c->req && c->req->wanted && !c->req->failure.status)
+    } else if (st->conn.state == WEIR__HTTP_BODY && r->wanted) {
         add_body(st, (const char *)p, n);
-    (void)nghttp2_session_consume_stream(ng, id, n);
+        (void)nghttp2_session_consume_stream(ng, id, n);
+    }
     return 0;
 }
 
@@ -250,6 +298,7 @@ void weir__h2_set_callbacks(nghttp2_session_callbacks *cb)
 {
     nghttp2_session_callbacks_set_on_begin_headers_callback(cb, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback2(cb, on_header);
+    nghttp2_session_callbacks_set_on_invalid_header_callback2(cb, on_bad_header);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, on_data);
     nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame);
 }

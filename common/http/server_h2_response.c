@@ -86,6 +86,7 @@ void weir__h2_stream_init(struct weir__h2_stream *st, struct weir__h2 *s, int32_
     weir_list_init(&c->dirty);
     weir_list_push(&s->streams, &c->link);
     s->stream_count++;
+    c->server->stream_count++;
     weir__http_conn_timers(c);
     weir__http_begin(c);
 }
@@ -102,6 +103,8 @@ static ssize_t on_pull(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t max
     (void)ng, (void)id, (void)arg;
     if (c->state == WEIR__HTTP_CLOSED)
         return NGHTTP2_ERR_DEFERRED; /* its RST_STREAM is on the way */
+    if (max < WEIR__H2_DRIBBLE && c->out_bytes > max)
+        weir__h2_count_noise(st->session); /* a window opened byte by byte (CVE-2019-9511) */
     n = weir__http_out_take(c, buf, max);
     if (c->out_bytes == 0) {
         c->writing = false;

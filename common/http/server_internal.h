@@ -30,6 +30,7 @@ enum {
     WEIR__HTTP_LINGER_BYTES = 1 << 20,
     WEIR__HTTP_LINGER_MS = 2000,
     WEIR__HTTP_DRAIN_FRESH_MS = 1000, /* a drain waits so long for a new connection's first byte */
+    WEIR__HTTP_STREAM_SHARE = 4,      /* a stream's output marks are this part of a connection's */
     WEIR__HTTP_BODY_AT_ONCE = 262144, /* more of a body is allocated only as it comes */
 };
 
@@ -165,6 +166,7 @@ struct weir_http_server {
     struct weir_link sessions; /* dirty connections of HTTP/2: after their streams */
     bool http2;
     uint32_t conn_count, req_count, listener_count, handle_count;
+    size_t stream_count; /* of all sessions */
     struct weir__http_listener *listeners;
     uint64_t next_id;
     uv_prepare_t prepare;
@@ -212,6 +214,13 @@ void weir__http_split_target(struct weir_http_req *r);
 /* server_body.c */
 int weir__http_body_add(struct weir_http_req *r, const char *p, size_t n);
 void weir__http_body_end(struct weir_http_req *r);
+
+/* Streams share a connection's marks, though not to the byte: most of them wait for the provider.
+ */
+static inline size_t weir__http_output_mark(const struct weir_http_conn *c, size_t mark)
+{
+    return c->is_stream ? mark / WEIR__HTTP_STREAM_SHARE : mark;
+}
 
 /* server_out.c */
 void weir__http_put(struct weir_http_conn *c, const void *p, size_t n);

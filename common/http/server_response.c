@@ -253,7 +253,7 @@ int weir_http_write_iov(struct weir_http_req *req, const struct weir_str *pieces
     weir__http_mark(c);
     if (c->out_bytes > c->server->limits.output_max_bytes)
         weir_http_abort(req);
-    if (c->out_bytes < c->server->limits.output_high)
+    if (c->out_bytes < weir__http_output_mark(c, c->server->limits.output_high))
         return WEIR_OK;
     req->wants_writable = true;
     return WEIR_EAGAIN;

@@ -1,6 +1,6 @@
 /* fuzz_server_h2.c - any bytes behind a preface of HTTP/2: nothing crashes, and every request that
- * was begun is over when its connection is. The first byte says how the rest is cut, and whether
- * what is complete is answered after every piece. */
+ * was begun is over when its connection is. The first byte says how the rest is cut, whether what
+ * is complete is answered after every piece, and whether the socket takes nothing at times. */
 #include "http/server_h2.h"
 #include "tests/unit/weir_http/server_mem.h"
 
@@ -36,6 +36,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         free(copy);
         if (step % 3 == 0)
             turn(&m);
+        if (step % 5 == 0 && !m.blocked)
+            m.blocked = true;
+        else if (step % 5 == 0)
+            mem_unblock(&m);
     }
     turn(&m);
     mem_disconnect(&m);

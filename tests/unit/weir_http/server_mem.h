@@ -16,6 +16,9 @@ struct mem {
     struct weir_buf out;           /* all that the client would have got */
     struct weir_buf events;        /* what the handler was told */
     bool closed, shut, later;      /* later: the test answers */
+    bool blocked;                  /* the kernel takes nothing: until mem_unblock() */
+    uv_buf_t waiting[16];
+    unsigned waiting_n;
 };
 
 static int mem_try_write(struct weir_http_conn *c, const uv_buf_t *bufs, unsigned n)
@@ -23,6 +26,8 @@ static int mem_try_write(struct weir_http_conn *c, const uv_buf_t *bufs, unsigne
     struct mem *m = c->uv.stream.data;
     int total = 0;
 
+    if (m->blocked)
+        return UV_EAGAIN;
     for (unsigned i = 0; i < n; i++) {
         WEIR_ASSERT(weir_buf_add(&m->out, bufs[i].base, bufs[i].len) == WEIR_OK);
         total += (int)bufs[i].len;
@@ -32,8 +37,25 @@ static int mem_try_write(struct weir_http_conn *c, const uv_buf_t *bufs, unsigne
 
 static int mem_write(struct weir_http_conn *c, const uv_buf_t *bufs, unsigned n)
 {
-    (void)c, (void)bufs, (void)n;
-    return UV_EPIPE; /* try_write takes everything */
+    struct mem *m = c->uv.stream.data;
+
+    if (!m->blocked || n > sizeof m->waiting / sizeof *m->waiting)
+        return UV_EPIPE; /* try_write takes everything */
+    memcpy(m->waiting, bufs, n * sizeof *bufs);
+    m->waiting_n = n;
+    return 0;
+}
+
+static inline void mem_unblock(struct mem *m)
+{
+    unsigned n = m->waiting_n;
+
+    m->blocked = false;
+    m->waiting_n = 0;
+    if (n == 0 || m->closed)
+        return;
+    (void)mem_try_write(m->conn, m->waiting, n);
+    weir__http_on_written(m->conn, 0);
 }
 
 static size_t mem_queued(struct weir_http_conn *c)
@@ -142,7 +164,8 @@ static void mem_connect(struct mem *m)
     m->conn = WEIR_NEW(struct weir_http_conn);
     m->conn->uv.stream.data = m;
     memcpy(m->conn->peer, "memory", 7);
-    m->closed = m->shut = false;
+    m->closed = m->shut = m->blocked = false;
+    m->waiting_n = 0;
     m->pending = NULL;
     weir_buf_clear(&m->out);
     weir_buf_clear(&m->events);
