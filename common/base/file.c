@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/hash.h"
+
 int weir_file_read(const char *path, struct weir_buf *out)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC), rc = WEIR_OK;
@@ -113,4 +115,20 @@ int weir_file_mkdirs(const char *path, unsigned mode)
         *at = '/';
     }
     return mkdir(part, (mode_t)mode) < 0 && errno != EEXIST ? WEIR_EIO : WEIR_OK;
+}
+
+uint64_t weir_file_state(const char *path)
+{
+    struct stat st;
+    int64_t parts[6];
+
+    if (stat(path, &st))
+        return 0;
+    parts[0] = (int64_t)st.st_ino;
+    parts[1] = (int64_t)st.st_size;
+    parts[2] = st.st_mtim.tv_sec;
+    parts[3] = st.st_mtim.tv_nsec;
+    parts[4] = st.st_ctim.tv_sec; /* rights may be mended without a new content */
+    parts[5] = st.st_ctim.tv_nsec;
+    return weir_hash64((struct weir_str){(const char *)parts, sizeof parts}, 1) | 1;
 }

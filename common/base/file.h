@@ -14,6 +14,9 @@ WEIR_NODISCARD int weir_file_read(const char *path, struct weir_buf *out);
 WEIR_NODISCARD int weir_file_replace(const char *path, struct weir_str bytes, unsigned mode,
                                      bool fsync);
 
+/* A number that changes when the file, its content or its rights do; 0: it can't be looked at. */
+uint64_t weir_file_state(const char *path);
+
 /* Like mkdir -p; fine when it exists. WEIR_EIO with errno set. */
 WEIR_NODISCARD int weir_file_mkdirs(const char *path, unsigned mode);
 

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "http/server_h2.h"
-#include "http/server_internal.h"
+#include "http/server_tls.h"
 #include "net/listen.h"
 
 enum { ARENA_BLOCKS = 256, DEFAULT_BACKLOG = 1024 };
@@ -72,6 +72,7 @@ int weir_http_server_create(const struct weir_http_server_options *o, struct wei
     weir_list_init(&s->conns);
     weir_list_init(&s->dirty);
     weir_list_init(&s->sessions);
+    weir_list_init(&s->handshakes);
     weir_wheel_timer_init(&s->drain_timer, on_drain_deadline);
     /* Neither of these three calls can fail. */
     (void)uv_prepare_init(s->loop, &s->prepare);
@@ -87,6 +88,13 @@ int weir_http_server_create(const struct weir_http_server_options *o, struct wei
 uint64_t weir_http_server_body_bytes(const struct weir_http_server *s)
 {
     return s->bodies.used;
+}
+
+void weir_http_server_set_tls(struct weir_http_server *s, struct weir_tls_context *ctx)
+{
+    weir_tls_context_ref(ctx);
+    weir_tls_context_unref(s->tls);
+    s->tls = ctx;
 }
 
 const struct weir_http_metrics *weir_http_server_metrics(const struct weir_http_server *s)
@@ -136,6 +144,7 @@ static int add_listener(struct weir_http_server *s, int fd, const char *path,
     WEIR_ASSERT(rc == 0);
     l->server = s;
     l->tag = o->tag;
+    l->tls = o->tls;
     l->path = path ? weir_strdup(weir_str_of(path)) : NULL;
     l->uv.stream.data = l;
     l->next = s->listeners;
@@ -164,6 +173,8 @@ int weir_http_listen(struct weir_http_server *s, const char *host, unsigned port
         o = &none;
     b.reuseport = o->reuseport;
     b.ipv6_only = o->ipv6_only;
+    if (o->tls && !s->tls)
+        return WEIR_ESTATE;
     rc = weir_net_bind_tcp(&b, &fd, out_port);
     return rc ? rc : add_listener(s, fd, NULL, o);
 }
@@ -198,9 +209,11 @@ static void on_prepare(uv_prepare_t *h)
     struct weir_http_server *s = h->data;
     struct weir_link now, *l;
 
-    if (weir_list_empty(&s->dirty) && weir_list_empty(&s->sessions) && !s->draining)
+    if (weir_list_empty(&s->dirty) && weir_list_empty(&s->sessions) &&
+        weir_list_empty(&s->handshakes) && !s->draining)
         return;
     uv_idle_stop(&s->idle);
+    weir__http_tls_handshakes(s);
     /* Only those that are dirty now: what they make dirty waits for the next iteration. */
     weir_list_init(&now);
     while ((l = weir_list_pop(&s->dirty)))
@@ -302,6 +315,7 @@ void weir__http_maybe_freed(struct weir_http_server *s)
 
     if (!s->closing || s->conn_count || s->listener_count || s->handle_count || s->req_count)
         return;
+    weir_tls_context_unref(s->tls);
     if (s->own_wheel)
         weir_wheel_destroy(s->wheel);
     if (s->own_arenas)

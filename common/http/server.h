@@ -16,6 +16,7 @@
 #include "http/response.h"
 
 struct weir_http_server; /* opaque */
+struct weir_tls_context;
 struct weir_wheel;
 
 /* 0 in a field means the default in brackets. */
@@ -70,7 +71,8 @@ struct weir_http_server_options {
     const struct weir_http_handler *handler; /* borrowed, outlives the server */
     void *arg;                               /* for on_request and on_protocol_error */
     struct weir_http_limits limits;
-    bool http2; /* also HTTP/2 by prior knowledge (RFC 9113 3.3); else its preface gets 505 */
+    bool http2; /* also HTTP/2, by prior knowledge (RFC 9113 3.3) or ALPN; else its preface gets 505
+                 */
     struct weir_wheel *wheel;        /* borrowed; NULL: the server makes its own */
     struct weir_arena_cache *arenas; /* borrowed; NULL: the server makes its own */
 };
@@ -80,7 +82,8 @@ struct weir_http_listen_options {
     bool ipv6_only;
     int backlog;        /* [1024] */
     unsigned unix_mode; /* [0600] of a Unix socket's file */
-    void *tag;          /* weir_http_req_tag() of every request that came in here */
+    void *tag;          /* in the weir_http_req_info of every request that came in here */
+    bool tls;           /* weir_http_server_set_tls() came first, or WEIR_ESTATE; TCP only */
 };
 
 struct weir_http_metrics {
@@ -92,6 +95,7 @@ struct weir_http_metrics {
     uint64_t bodies_refused;   /* of refused: 503, all bodies together were too large */
     uint64_t pipelined;        /* connections closed because of pipelining */
     uint64_t timeouts;         /* header, body and write limits */
+    uint64_t tls_failed;       /* handshakes that were begun and came to nothing */
     uint64_t accept_paused;    /* times the connection limit was reached */
     uint64_t bytes_in, bytes_out;
     uint64_t output_bytes; /* waiting for clients now */
@@ -100,6 +104,11 @@ struct weir_http_metrics {
 /* WEIR_EIO: the loop refused a handle. */
 WEIR_NODISCARD int weir_http_server_create(const struct weir_http_server_options *o,
                                            struct weir_http_server **out);
+
+/* A server's context for all that are accepted from now on, on listeners with TLS. Of the protocols
+ * that it offers by ALPN, "h2" begins a session of HTTP/2 and "http/1.1" rules it out. A handshake
+ * has header_ms. */
+void weir_http_server_set_tls(struct weir_http_server *s, struct weir_tls_context *ctx);
 
 /* host: a numeric address, "localhost", or "" for all. port 0: any. out_port may be NULL.
  * WEIR_EINVAL: not an address. WEIR_EIO: bind or listen failed, errno set. o may be NULL. */

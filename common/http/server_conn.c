@@ -1,7 +1,7 @@
 /* server_conn.c - the life of a connection: bytes in, attention, timers, the end of each exchange.
  */
 #include "http/server_h2.h"
-#include "http/server_internal.h"
+#include "http/server_tls.h"
 
 void weir__http_set_reading(struct weir_http_conn *c, bool on)
 {
@@ -103,6 +103,7 @@ void weir__http_on_closed(struct weir_http_conn *c)
 
     weir__http_out_drop(c);
     weir__h2_destroy(c);
+    weir__http_tls_destroy(c);
     weir_list_remove(&c->link);
     weir_list_remove(&c->dirty);
     s->metrics.closed++;
@@ -283,6 +284,17 @@ static void begin_h2(struct weir_http_conn *c)
     weir__h2_begin(c);
     weir__h2_feed(c, r->head, r->head_n);
     weir_http_req_release(r);
+}
+
+void weir__http_start_h2(struct weir_http_conn *c)
+{
+    c->state = WEIR__HTTP_H2;
+    weir__h2_begin(c);
+}
+
+void weir__http_await_head(struct weir_http_conn *c)
+{
+    arm(c, c->server->draining ? WEIR__HTTP_DRAIN_FRESH_MS : c->server->limits.header_ms);
 }
 
 static size_t feed_head(struct weir_http_conn *c, const char *p, size_t n)
@@ -475,5 +487,5 @@ void weir__http_conn_init(struct weir_http_conn *c, struct weir_http_server *s,
     s->conn_count++;
     s->metrics.accepted++;
     weir__http_set_reading(c, true);
-    arm(c, s->draining ? WEIR__HTTP_DRAIN_FRESH_MS : s->limits.header_ms);
+    weir__http_await_head(c);
 }

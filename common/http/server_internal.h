@@ -53,10 +53,11 @@ struct weir__http_out {
 
 struct weir_http_conn;
 struct weir__h2;
+struct weir__http_tls;
 
-/* How bytes move; TLS would be another one. try_write returns bytes or a UV_E code. write takes
- * over the given pieces until it calls weir__http_on_written. close ends with weir__http_on_closed,
- * later. */
+/* How bytes move: plain (server_uv.c), with TLS (server_tls.c), a stream of HTTP/2. try_write
+ * returns bytes that are out of our hands, or a UV_E code. write takes over the given pieces until
+ * it calls weir__http_on_written. close ends with weir__http_on_closed, later. */
 struct weir__http_transport {
     int (*try_write)(struct weir_http_conn *c, const uv_buf_t *bufs, unsigned n);
     int (*write)(struct weir_http_conn *c, const uv_buf_t *bufs, unsigned n);
@@ -73,7 +74,8 @@ struct weir_http_conn {
     struct weir_http_server *server;
     struct weir__h2 *h2; /* in state H2: the session that it carries */
     const struct weir__http_transport *transport;
-    struct weir_http_req *req; /* NULL: none, or its answer is sent and its body is read off */
+    struct weir__http_tls *tls; /* NULL: plain */
+    struct weir_http_req *req;  /* NULL: none, or its answer is sent and its body is read off */
     enum weir__http_state state;
     unsigned busy; /* depth of callbacks that attend to it at their end */
     bool attention, reading, writing, eof, pipelined, close_after, broken, lost, served;
@@ -147,6 +149,7 @@ struct weir__http_listener {
     } uv;
 
     void *tag;
+    bool tls;
     bool waiting; /* a connection stands in libuv because of the limit */
     bool closed;
     char *path;
@@ -163,7 +166,9 @@ struct weir_http_server {
     struct weir_arena_cache *arenas;
     bool own_wheel, own_arenas, draining, drained, closing;
     struct weir_link conns, dirty;
-    struct weir_link sessions; /* dirty connections of HTTP/2: after their streams */
+    struct weir_link sessions;   /* dirty connections of HTTP/2: after their streams */
+    struct weir_link handshakes; /* of TLS, whose next step is due */
+    struct weir_tls_context *tls;
     bool http2;
     uint32_t conn_count, req_count, listener_count, handle_count;
     size_t stream_count; /* of all sessions */
@@ -196,7 +201,9 @@ void weir__http_attend(struct weir_http_conn *c);
 void weir__http_on_closed(struct weir_http_conn *c); /* frees the connection */
 void weir__http_set_reading(struct weir_http_conn *c, bool on);
 void weir__http_req_unref(struct weir_http_req *r);
-void weir__http_announce(struct weir_http_conn *c); /* the head is complete and good */
+void weir__http_announce(struct weir_http_conn *c);   /* the head is complete and good */
+void weir__http_start_h2(struct weir_http_conn *c);   /* a new connection, as ALPN says */
+void weir__http_await_head(struct weir_http_conn *c); /* the first byte has its whole time again */
 /* Nothing more is sent; what the client still sends is read off for a while if input_left. */
 void weir__http_end_connection(struct weir_http_conn *c, bool input_left);
 
@@ -241,6 +248,7 @@ void weir__http_conn_gone(struct weir_http_server *s); /* or a listener */
 void weir__http_maybe_freed(struct weir_http_server *s);
 
 /* server_uv.c */
+extern const struct weir__http_transport weir__http_uv_transport;
 int weir__http_accept(struct weir__http_listener *l);
 void weir__http_accept_rest(struct weir__http_listener *l);
 

@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "http/server_internal.h"
+#include "http/server_tls.h"
 
 /* A body of known length is read to where it will stay. */
 static void on_alloc(uv_handle_t *h, size_t hint, uv_buf_t *buf)
@@ -93,7 +93,7 @@ static void uv_transport_close(struct weir_http_conn *c, bool reset)
     uv_close((uv_handle_t *)&c->uv.stream, on_conn_closed);
 }
 
-static const struct weir__http_transport uv_transport = {
+const struct weir__http_transport weir__http_uv_transport = {
     .try_write = uv_transport_try_write,
     .write = uv_transport_write,
     .queued = uv_transport_queued,
@@ -142,17 +142,22 @@ static struct weir_http_conn *new_conn(struct weir__http_listener *l)
     return c;
 }
 
+static void on_refused(uv_handle_t *h)
+{
+    free(h->data);
+}
+
 static void begin_conn(struct weir__http_listener *l, struct weir_http_conn *c)
 {
     if (c->uv.stream.type == UV_TCP)
         (void)uv_tcp_nodelay(&c->uv.tcp, 1);
     note_peer(c);
-    weir__http_conn_init(c, l->server, &uv_transport);
-}
-
-static void on_refused(uv_handle_t *h)
-{
-    free(h->data);
+    if (l->tls && weir__http_tls_create(c, l->server->tls)) {
+        uv_close((uv_handle_t *)&c->uv.stream, on_refused);
+        return;
+    }
+    weir__http_conn_init(c, l->server,
+                         l->tls ? &weir__http_tls_transport : &weir__http_uv_transport);
 }
 
 int weir__http_accept(struct weir__http_listener *l)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <mbedtls/error.h>
 #include <mbedtls/psa_util.h>
@@ -23,7 +24,7 @@ static struct {
     struct weir_tls_roots *roots;
 } system_trust = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static const char *const protocols[] = {"http/1.1", NULL};
+static const char *const protocols[] = {"h2", "http/1.1", NULL};
 
 static struct weir_tls_roots *roots_create(void)
 {
@@ -193,7 +194,8 @@ static int set_rules(struct weir_tls_context *c, const struct weir_tls_conf *con
     mbedtls_ssl_conf_renegotiation(&c->conf, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
     if (!conf->no_alpn) {
         /* The cast: mbedTLS takes a non-const array and never writes to it. */
-        rc = mbedtls_ssl_conf_alpn_protocols(&c->conf, (const char **)(uintptr_t)protocols);
+        rc = mbedtls_ssl_conf_alpn_protocols(
+            &c->conf, (const char **)(uintptr_t)(protocols + (conf->http2 ? 0 : 1)));
         if (rc)
             return rc;
     }
@@ -233,6 +235,26 @@ int weir_tls_context_create(const struct weir_tls_conf *conf, char *why, size_t 
 fail:
     weir_tls_context_unref(c);
     return rc;
+}
+
+static int64_t unix_time(const mbedtls_x509_time *t)
+{
+    struct tm tm = {.tm_year = t->year - 1900,
+                    .tm_mon = t->mon - 1,
+                    .tm_mday = t->day,
+                    .tm_hour = t->hour,
+                    .tm_min = t->min,
+                    .tm_sec = t->sec};
+
+    return timegm(&tm);
+}
+
+void weir_tls_context_validity(const struct weir_tls_context *c, int64_t *from_s, int64_t *until_s)
+{
+    bool any = c->cert.version != 0;
+
+    *from_s = any ? unix_time(&c->cert.valid_from) : 0;
+    *until_s = any ? unix_time(&c->cert.valid_to) : 0;
 }
 
 struct weir_tls_context *weir_tls_context_ref(struct weir_tls_context *c)

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "base/str.h"
@@ -24,6 +25,7 @@ struct weir_tls_conf {
                                 * verifies, client certificates */
     struct weir_str cert, key; /* a server's own; optional for a client */
     bool no_alpn;              /* otherwise "http/1.1" is offered, or chosen */
+    bool http2;                /* with ALPN: "h2" is, before it */
 };
 
 /* The system's bundle is parsed once per process, with the first client context that needs it: some
@@ -31,6 +33,8 @@ struct weir_tls_conf {
  */
 WEIR_NODISCARD int weir_tls_context_create(const struct weir_tls_conf *conf, char *why,
                                            size_t why_size, struct weir_tls_context **out);
+/* The first and last second (Unix time) of the context's own certificate; 0 and 0: it has none. */
+void weir_tls_context_validity(const struct weir_tls_context *c, int64_t *from_s, int64_t *until_s);
 struct weir_tls_context *weir_tls_context_ref(struct weir_tls_context *c);
 void weir_tls_context_unref(struct weir_tls_context *c); /* NULL is fine */
 
@@ -66,8 +70,9 @@ int weir_tls_write(struct weir_tls *t, const void *p, size_t n, size_t *out_take
 void weir_tls_goodbye(struct weir_tls *t); /* close_notify, if it can be sent at once */
 
 bool weir_tls_resumed(const struct weir_tls *t);
-const char *weir_tls_version(const struct weir_tls *t); /* "TLSv1.3" */
-const char *weir_tls_cause(const struct weir_tls *t);   /* what a user can act on; never NULL */
+const char *weir_tls_version(const struct weir_tls *t);  /* "TLSv1.3" */
+const char *weir_tls_protocol(const struct weir_tls *t); /* agreed by ALPN: "h2"; "": none */
+const char *weir_tls_cause(const struct weir_tls *t);    /* what a user can act on; never NULL */
 
 void weir_tls_ticket_destroy(struct weir_tls_ticket *ticket); /* NULL is fine */
 

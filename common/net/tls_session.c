@@ -259,6 +259,13 @@ const char *weir_tls_version(const struct weir_tls *t)
     return mbedtls_ssl_get_version(&t->ssl);
 }
 
+const char *weir_tls_protocol(const struct weir_tls *t)
+{
+    const char *name = mbedtls_ssl_get_alpn_protocol(&t->ssl);
+
+    return name ? name : "";
+}
+
 const char *weir_tls_cause(const struct weir_tls *t)
 {
     return weir__tls_cause(t->last, t->verify_flags, t->ctx->server);

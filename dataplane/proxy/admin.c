@@ -25,7 +25,9 @@ static const char *readiness(const struct weir_hub *h)
 
 static void add_state(const struct weir_hub *h, struct weir_buf *b)
 {
-    const char *problem = h->refusal[0] ? h->refusal : h->credentials.problem;
+    const char *problem = h->refusal[0]               ? h->refusal
+                          : h->credentials.problem[0] ? h->credentials.problem
+                                                      : h->tls.problem;
 
     weir_buf_addz(b, "{\"status\":");
     weir_buf_add_json(b, weir_str_of(readiness(h)));

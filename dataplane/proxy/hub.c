@@ -219,6 +219,8 @@ static void report_numbers(struct weir_hub *h)
 
     if (h->credentials.problem[0])
         n.problem = h->credentials.problem;
+    else if (h->tls.problem[0])
+        n.problem = h->tls.problem;
     weir_spool_get_stats(h->spool, &spool);
     n.spool_bytes = (uint64_t)spool.bytes;
     for (unsigned i = 0; i < h->worker_count; i++) {
@@ -257,6 +259,7 @@ static void on_second(uv_timer_t *t)
     if (h->stopping)
         return;
     weir_hub_refresh_credentials(h);
+    weir_hub_tls_refresh(h);
     return_memory(h);
     if (h->control)
         report_numbers(h);
@@ -476,6 +479,8 @@ int weir_hub_run(const struct weir_proxy_options *o)
     h->mailbox = weir_mailbox_create(&h->loop, MAILBOX_MAX);
     rc = h->mailbox ? open_disk(h) : WEIR_EIO;
     if (rc == WEIR_OK)
+        rc = weir_hub_tls_start(h);
+    if (rc == WEIR_OK)
         rc = open_workers(h);
     if (rc == WEIR_OK)
         rc = weir_admin_start(h);
@@ -484,11 +489,13 @@ int weir_hub_run(const struct weir_proxy_options *o)
     if (rc)
         return 1; /* told already; nothing has been served */
     open_signals(h);
-    WEIR_LOG(WEIR_LOG_INFO, "proxy", "serving on %s with %u worker%s", o->listen, h->worker_count,
-             o->workers == 1 ? "" : "s");
+    WEIR_LOG(WEIR_LOG_INFO, "proxy", "serving on %s%s%s with %u worker%s", o->listen,
+             o->listen_tls ? " and, with TLS, on " : "", o->listen_tls ? o->listen_tls : "",
+             h->worker_count, o->workers == 1 ? "" : "s");
     uv_run(&h->loop, UV_RUN_DEFAULT);
     weir_hub_forget_policy(h);
     weir_hub_forget_leases(h);
+    weir_hub_tls_forget(h);
     if (uv_loop_close(&h->loop))
         WEIR_LOG(WEIR_LOG_WARN, "proxy", "the hub left handles open");
     rc = h->exit_status;

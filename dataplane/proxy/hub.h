@@ -12,6 +12,7 @@ struct weir_lease_total;
 struct weir_mailbox;
 struct weir_proxy_options;
 struct weir_sink;
+struct weir_tls_context;
 struct weir_worker;
 
 /* Runs the proxy until a signal ends it. Returns the exit status of the program. */
@@ -28,7 +29,9 @@ void weir_hub_lease_totals(struct weir_hub *h, struct weir_worker *w,
 void weir_hub_worker_drained(struct weir_hub *h, struct weir_worker *w);
 void weir_hub_worker_ended(struct weir_hub *h, struct weir_worker *w);
 
-/* What workers share with the hub: where their records go. */
+/* What workers share with the hub: where their records go, and, when they are made, the data port's
+ * certificate (NULL: none). Both are borrowed. */
 struct weir_sink *weir_hub_sink(struct weir_hub *h);
+struct weir_tls_context *weir_hub_tls(struct weir_hub *h);
 
 #endif

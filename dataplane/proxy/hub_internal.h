@@ -6,6 +6,7 @@
 
 #include "common/http/server.h"
 #include "common/net/post.h"
+#include "common/net/tls.h"
 #include "dataplane/control/control.h"
 #include "dataplane/proxy/hub.h"
 #include "dataplane/proxy/options.h"
@@ -42,6 +43,12 @@ struct weir_hub {
         int64_t pause_ms, retry_ms, log_ms; /* monotonic; no try and no line before */
     } credentials;
 
+    struct weir_hub_tls {
+        struct weir_tls_context *context; /* of the data port; NULL: it has no TLS */
+        uint64_t loaded, seen;            /* the files' state at the last try and the last look */
+        char problem[512];                /* why changed files can't be used; "": all is well */
+    } tls;
+
     struct weir_spool *spool;
     struct weir_sink *sink;
     struct weir_http_server *admin;
@@ -63,6 +70,11 @@ void weir_hub_refresh_credentials(struct weir_hub *h);
 void weir_hub_forget_policy(struct weir_hub *h);
 /* Does every worker have a policy? */
 bool weir_hub_is_ready(const struct weir_hub *h);
+
+/* hub_tls.c. start: WEIR_EINVAL, WEIR_EIO, ...: logged. */
+WEIR_NODISCARD int weir_hub_tls_start(struct weir_hub *h);
+void weir_hub_tls_refresh(struct weir_hub *h); /* once a second */
+void weir_hub_tls_forget(struct weir_hub *h);
 
 /* hub_numbers.c: what the admin port tells of the hub itself, and of all workers' leases. */
 void weir_hub_write_numbers(struct weir_hub *h, struct weir_buf *b);

@@ -24,6 +24,10 @@ static const struct weir_flag rows[] = {
     TEXT("--control", "ADDR", control,
          "unix:PATH or HOST:PORT,... of its replicas (none: the last good policy only)"),
     TEXT("--listen", "ADDR", listen, "data port (127.0.0.1:7070)"),
+    TEXT("--listen-tls", "ADDR", listen_tls,
+         "data port with TLS (none; needs --tls-cert and --tls-key)"),
+    TEXT("--tls-cert", "FILE", tls_cert, "its certificate chain, PEM; read again when it changes"),
+    TEXT("--tls-key", "FILE", tls_key, "the certificate's private key, PEM"),
     TEXT("--admin", "ADDR", admin, "health and metrics, HOST:PORT or unix:PATH (127.0.0.1:7071)"),
     NUMBER("--workers", "N", workers, 1, 64, "event loops (1)"),
     TEXT("--access-log", "FILE", access_log, "a JSON line per call; - is standard output"),
@@ -64,6 +68,11 @@ int weir_proxy_options_parse(int argc, char **argv, struct weir_proxy_options *o
         return WEIR_EINVAL;
     if (!o.state && !o.help && !o.version) {
         snprintf(error, size, "--state DIR is required: a folder that this proxy may write to");
+        return WEIR_EINVAL;
+    }
+    if ((o.listen_tls || o.tls_cert || o.tls_key) && !(o.listen_tls && o.tls_cert && o.tls_key)) {
+        snprintf(error, size,
+                 "--listen-tls ADDR, --tls-cert FILE and --tls-key FILE must be given together");
         return WEIR_EINVAL;
     }
     if (o.max_body_memory <= o.max_body_bytes + WEIR_HTTP_BODY_PADDING) {

@@ -13,7 +13,9 @@ struct weir_proxy_options {
     const char *state;   /* folder for journal, spool and last-known-good policy */
     const char *control; /* unix:PATH or HOST:PORT; NULL: none, only the last-known-good policy */
     const char *listen;  /* HOST:PORT of the data port */
-    const char *admin;   /* HOST:PORT or unix:PATH of health and metrics */
+    const char *listen_tls; /* HOST:PORT of the same with TLS; NULL: none */
+    const char *tls_cert, *tls_key;
+    const char *admin;      /* HOST:PORT or unix:PATH of health and metrics */
     const char *access_log; /* path, "-" for standard output, NULL for none */
     const char *node, *namespace_;
     const char *control_ca, *join_token_file;

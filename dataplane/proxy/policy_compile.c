@@ -5,9 +5,8 @@
  * the compilation: a NACK lists all that is wrong. */
 #include "dataplane/proxy/policy.h"
 
-#include <sys/stat.h>
-
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "dataplane/proxy/policy_internal.h"
 
@@ -544,6 +543,6 @@ uint64_t weir_policy_credentials_now(const struct weir_policy *p)
     uint64_t h = 0;
 
     for (size_t i = 0; i < p->file_count; i++)
-        h = add_state(h, weir__policy_file_state(p->files[i].path));
+        h = add_state(h, weir_file_state(p->files[i].path));
     return h;
 }

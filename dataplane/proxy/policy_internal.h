@@ -9,11 +9,8 @@
 
 struct weir_policy_file {
     const char *path;
-    uint64_t state; /* when it was read: weir__policy_file_state */
+    uint64_t state; /* when it was read: weir_file_state */
 };
-
-/* Tells one content or one set of rights from the next; 0: there is no such file. */
-uint64_t weir__policy_file_state(const char *path);
 
 struct weir_policy {
     atomic_int refs;

@@ -3,7 +3,6 @@
 #include "dataplane/proxy/policy_internal.h"
 
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -37,22 +36,6 @@ static void keep_secret(struct weir_policy_compile *c, struct weir_policy_provid
     p->secret = weir_arena_copy(c->p->arena, raw);
 }
 
-uint64_t weir__policy_file_state(const char *path)
-{
-    struct stat st;
-    int64_t parts[6];
-
-    if (stat(path, &st))
-        return 0;
-    parts[0] = (int64_t)st.st_ino;
-    parts[1] = (int64_t)st.st_size;
-    parts[2] = st.st_mtim.tv_sec;
-    parts[3] = st.st_mtim.tv_nsec;
-    parts[4] = st.st_ctim.tv_sec; /* rights may be mended without a new content */
-    parts[5] = st.st_ctim.tv_nsec;
-    return weir_hash64((struct weir_str){(const char *)parts, sizeof parts}, 1) | 1;
-}
-
 static void read_secret_file(struct weir_policy_compile *c, struct weir_policy_provider *p,
                              const char *path)
 {
@@ -60,7 +43,7 @@ static void read_secret_file(struct weir_policy_compile *c, struct weir_policy_p
     struct weir_buf content;
     int rc;
 
-    *f = (struct weir_policy_file){path, weir__policy_file_state(path)};
+    *f = (struct weir_policy_file){path, weir_file_state(path)};
     weir_buf_init(&content, MAX_SECRET_BYTES);
     rc = weir_file_read(path, &content);
     if (rc == WEIR_OK)

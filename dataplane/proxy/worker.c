@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "common/http/client.h"
+#include "common/net/tls.h"
 #include "dataplane/proxy/answer.h"
 #include "dataplane/proxy/exchange.h"
 #include "dataplane/proxy/hub.h"
@@ -51,6 +52,7 @@ static const struct weir_http_handler handler = {.on_request = on_request,
 struct message {
     struct weir_worker *worker;
     const struct weir_policy *policy;
+    struct weir_tls_context *tls;
     bool flag;
     int64_t number;
     struct weir_str bytes; /* behind the message */
@@ -69,6 +71,7 @@ static void post(struct weir_worker *w, weir_post_fn fn, struct message m, struc
         return;
     WEIR_LOG(WEIR_LOG_ERROR, "worker", "worker %u takes no messages; one is lost", w->index);
     weir_policy_unref(copy->policy);
+    weir_tls_context_unref(copy->tls);
     free(copy);
 }
 
@@ -108,6 +111,20 @@ static void take_policy(void *arg)
 void weir_worker_set_policy(struct weir_worker *w, const struct weir_policy *p)
 {
     post(w, take_policy, (struct message){.policy = weir_policy_ref(p)}, WEIR_STR(""));
+}
+
+static void take_tls(void *arg)
+{
+    struct message *m = arg;
+
+    weir_http_server_set_tls(m->worker->server, m->tls);
+    weir_tls_context_unref(m->tls);
+    free(m);
+}
+
+void weir_worker_set_tls(struct weir_worker *w, struct weir_tls_context *c)
+{
+    post(w, take_tls, (struct message){.tls = weir_tls_context_ref(c)}, WEIR_STR(""));
 }
 
 static void take_budget_down(void *arg)
@@ -230,6 +247,7 @@ static void update_gauges(struct weir_worker *w)
     weir_metrics_set(w->metrics, WEIR_METRIC_BODY_BYTES,
                      (int64_t)weir_http_server_body_bytes(w->server));
     weir_metrics_set(w->metrics, WEIR_METRIC_BODIES_REFUSED, (int64_t)server->bodies_refused);
+    weir_metrics_set(w->metrics, WEIR_METRIC_TLS_FAILED, (int64_t)server->tls_failed);
     weir_metrics_set(w->metrics, WEIR_METRIC_UPSTREAM_OPEN, client.open_connections);
     weir_metrics_set(w->metrics, WEIR_METRIC_UPSTREAM_IDLE, client.idle_connections);
     weir_metrics_set(w->metrics, WEIR_METRIC_UPSTREAM_WAITING, client.waiting_calls);
@@ -318,6 +336,24 @@ static void make_holder(struct weir_worker *w)
                                    weir_worker_now_ms(w));
 }
 
+static int listen_on(struct weir_worker *w, const char *flag, const char *address, bool tls)
+{
+    struct weir_http_listen_options o = {.reuseport = w->options->workers > 1, .tls = tls};
+    struct weir_address a;
+    int rc = weir_address_parse(weir_str_of(address), &a);
+
+    if (rc || a.unix_path[0]) {
+        WEIR_LOG(WEIR_LOG_ERROR, "proxy", "%s %s: give HOST:PORT", flag, address);
+        return WEIR_EINVAL;
+    }
+    rc = weir_http_listen(w->server, a.host, a.port, &o, NULL);
+    if (rc)
+        WEIR_LOG(WEIR_LOG_ERROR, "proxy",
+                 "can't listen on %s: %s; is another program there? %s changes the address",
+                 address, rc == WEIR_EIO ? strerror(errno) : weir_rc_name(rc), flag);
+    return rc;
+}
+
 static int make_server(struct weir_worker *w)
 {
     struct weir_http_server_options o = {
@@ -330,22 +366,14 @@ static int make_server(struct weir_worker *w)
         .http2 = true,
         .wheel = w->wheel,
         .arenas = w->arenas};
-    struct weir_http_listen_options listen = {.reuseport = w->options->workers > 1};
-    struct weir_address a;
-    int rc = weir_address_parse(weir_str_of(w->options->listen), &a);
+    int rc = weir_http_server_create(&o, &w->server);
 
-    if (rc || a.unix_path[0]) {
-        WEIR_LOG(WEIR_LOG_ERROR, "proxy", "--listen %s: give HOST:PORT", w->options->listen);
-        return WEIR_EINVAL;
+    if (rc == WEIR_OK)
+        rc = listen_on(w, "--listen", w->options->listen, false);
+    if (rc == WEIR_OK && w->options->listen_tls) {
+        weir_http_server_set_tls(w->server, weir_hub_tls(w->hub));
+        rc = listen_on(w, "--listen-tls", w->options->listen_tls, true);
     }
-    rc = weir_http_server_create(&o, &w->server);
-    if (rc)
-        return rc;
-    rc = weir_http_listen(w->server, a.host, a.port, &listen, NULL);
-    if (rc)
-        WEIR_LOG(WEIR_LOG_ERROR, "proxy",
-                 "can't listen on %s: %s; is another program there? --listen changes the address",
-                 w->options->listen, rc == WEIR_EIO ? strerror(errno) : weir_rc_name(rc));
     return rc;
 }
 

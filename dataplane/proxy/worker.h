@@ -68,6 +68,8 @@ WEIR_NODISCARD int weir_worker_start(struct weir_worker *w);
 void weir_worker_join_and_destroy(struct weir_worker *w);
 
 void weir_worker_set_policy(struct weir_worker *w, const struct weir_policy *p); /* message */
+/* For connections that come from now on. Message. */
+void weir_worker_set_tls(struct weir_worker *w, struct weir_tls_context *c);
 /* Packed BudgetDown for this worker's holder; the bytes are copied. Message. */
 void weir_worker_budget_down(struct weir_worker *w, struct weir_str packed);
 void weir_worker_budget_state(struct weir_worker *w, bool connected); /* message */

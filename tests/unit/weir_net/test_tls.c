@@ -275,11 +275,63 @@ static void plain_text_is_told_as_such(void **state)
     close_end(&s);
 }
 
+/* The protocol that both ends agree on; "": none. */
+static void agree(bool client_http2, bool server_http2, bool client_silent, const char *expected)
+{
+    struct test_cert_spec spec = {"a.test", NULL, TEST_ALWAYS, false};
+    struct test_cert authority, cert;
+    struct world w;
+    struct end c, s;
+
+    test_ca_make(&authority);
+    test_cert_make(&cert, &spec, &authority);
+    w.client = context((struct weir_tls_conf){
+        .ca = weir_str_of(authority.cert_pem), .http2 = client_http2, .no_alpn = client_silent});
+    w.server = context((struct weir_tls_conf){.server = true,
+                                              .cert = weir_str_of(cert.cert_pem),
+                                              .key = weir_str_of(cert.key_pem),
+                                              .http2 = server_http2});
+    open_ends(&w, &c, &s, NULL);
+    shake(&c, &s, 0);
+    assert_string_equal(weir_tls_protocol(s.tls), expected);
+    assert_string_equal(weir_tls_protocol(c.tls), expected);
+    close_end(&c);
+    close_end(&s);
+    weir_tls_context_unref(w.client);
+    weir_tls_context_unref(w.server);
+    test_cert_free(&cert);
+    test_cert_free(&authority);
+}
+
+static void http2_is_chosen_where_both_speak_it(void **state)
+{
+    (void)state;
+    agree(true, true, false, "h2");
+    agree(true, false, false, "http/1.1");
+    agree(false, true, false, "http/1.1");
+    agree(false, true, true, "");
+}
+
+static void a_context_knows_how_long_its_certificate_is_good(void **state)
+{
+    struct world *w = *state;
+    int64_t from, until;
+
+    weir_tls_context_validity(w->server, &from, &until);
+    assert_int_equal(from, 1577836800); /* TEST_ALWAYS */
+    assert_int_equal(until, 4102444799);
+    weir_tls_context_validity(w->client, &from, &until);
+    assert_int_equal(from, 0);
+    assert_int_equal(until, 0);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        T(http2_is_chosen_where_both_speak_it),
+        T(a_context_knows_how_long_its_certificate_is_good),
         T(bytes_pass_however_they_are_cut),
         T(a_ticket_saves_the_certificates),
         T(a_write_without_room_is_repeated),

@@ -34,6 +34,7 @@ static void a_state_folder_is_enough(void **state)
     assert_string_equal(o.namespace_, "default");
     assert_null(o.control);
     assert_null(o.access_log);
+    assert_null(o.listen_tls);
     assert_true(o.workers == 1);
 }
 
@@ -58,6 +59,8 @@ static void a_mistake_is_named_and_nothing_is_set(void **state)
         {"--state=/s", "--max-body-memory=1024", "more than --max-body-bytes"},
         {"--state=/s", "--max-body-bytes=268435456", "more than --max-body-bytes"},
         {"--state=/s", "--prots=1", "--prots"},
+        {"--state=/s", "--listen-tls=:7443", "must be given together"},
+        {"--state=/s", "--tls-key=/k", "must be given together"},
     };
 
     (void)state;
