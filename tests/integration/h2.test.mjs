@@ -5,41 +5,14 @@ import http2 from "node:http2";
 import net from "node:net";
 import { once } from "node:events";
 import { test } from "node:test";
+import { begin, connect, whole } from "./lib/h2.mjs";
 import { CALLER_KEY, budget, chat, records, setting, settled, until } from "./lib/setup.mjs";
 
 const money = budget("money", "{usd: 10}");
 
-async function connect(t, weir, options) {
-  const session = http2.connect(weir.url, options);
-  session.on("error", () => {});
-  t.after(() => session.destroy());
-  await once(session, "connect");
-  return session;
-}
-
-const post = { ":method": "POST", ":path": "/v1/chat/completions", authorization: `Bearer ${CALLER_KEY}`, "content-type": "application/json" };
-
-function begin(session, body, headers = {}) {
-  const stream = session.request({ ...post, ...headers });
-  const answer = { stream, text: "" };
-  answer.head = new Promise((resolve, reject) => (stream.once("response", resolve), stream.once("error", reject)));
-  answer.head.catch(() => {});
-  stream.setEncoding("utf8");
-  if (body !== undefined) stream.end(typeof body === "string" || Buffer.isBuffer(body) ? body : JSON.stringify(body));
-  return answer;
-}
-
-async function whole(session, body, headers) {
-  const a = begin(session, body, headers);
-  a.stream.on("data", (d) => (a.text += d));
-  await once(a.stream, "close");
-  const head = await a.head;
-  return { status: head[":status"], head, text: a.text };
-}
-
 test("a call and a stream over HTTP/2 are what they are over HTTP/1.1", async (t) => {
   const { weir, mock, openai } = await setting(t, { budgets: money });
-  const session = await connect(t, weir);
+  const session = await connect(t, weir.url);
   const plain = await openai.chat.completions.create(chat());
   const a = await whole(session, chat());
   assert.equal(a.status, 200, a.text);
@@ -61,7 +34,7 @@ test("20 streams on one connection run at once, and one that is held holds no ot
   let release;
   const hold = new Promise((r) => (release = r));
   const { weir, mock } = await setting(t, { budgets: money, plan: (call, n) => (n === 1 ? { holdAfter: [3, hold] } : { tokens: n, holdAfter: [4, until(() => mock.calls.length === 20, "all to have come")] }) });
-  const session = await connect(t, weir);
+  const session = await connect(t, weir.url);
   const first = whole(session, chat({ stream: true }));
   await until(() => mock.calls.length === 1, "the first call");
   const rest = await Promise.all(Array.from({ length: 19 }, () => whole(session, chat({ stream: true }))));
@@ -74,7 +47,7 @@ test("20 streams on one connection run at once, and one that is held holds no ot
 test("a stream that the client resets is an abort: the provider's call ends, the budget settles, the connection stays", async (t) => {
   let release;
   const { weir, mock } = await setting(t, { budgets: money, plan: (call, n) => (n === 1 ? { tokens: 8, holdAfter: [4, new Promise((r) => (release = r))] } : {}) });
-  const session = await connect(t, weir);
+  const session = await connect(t, weir.url);
   const a = begin(session, chat({ stream: true }));
   await a.head;
   await once(a.stream, "data");
@@ -90,7 +63,7 @@ test("a stream that the client resets is an abort: the provider's call ends, the
 
 test("refusals: no key, a body over the limit, too many headers, no JSON, an unknown method, all on a connection that goes on", async (t) => {
   const { weir } = await setting(t, { proxyArgs: ["--max-body-bytes", "100000"] });
-  const session = await connect(t, weir);
+  const session = await connect(t, weir.url);
   assert.equal((await whole(session, chat(), { authorization: "Bearer nobody" })).status, 401);
   const big = begin(session, Buffer.alloc(3_000_000, 32));
   big.stream.on("error", () => {});
@@ -113,7 +86,7 @@ test("a client that doesn't read stops its provider, and the proxy's memory stay
   const events = { length: 4000, *[Symbol.iterator]() { for (; sent < 4000; sent++) yield { text: word, tokens: 1 }; yield { text: "data: [DONE]\n\n" }; } };
   const { weir, mock } = await setting(t, { plan: (call) => (call.body.stream ? { events } : {}) });
   const rss = () => Number(/VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${weir.proxies[0].proc.child.pid}/status`, "utf8"))[1]);
-  const session = await connect(t, weir);
+  const session = await connect(t, weir.url);
   await whole(session, chat());
   const before = rss();
   const a = begin(session, chat({ stream: true }));
@@ -156,7 +129,7 @@ test("malformed frames and floods end their own connection, and no other", async
     ["a flood of SETTINGS", Buffer.concat([preface, settings, ...Array.from({ length: 20_000 }, () => settings)])],
     ["rapid reset", Buffer.concat([preface, settings, ...Array.from({ length: 2000 }, (_, i) => Buffer.concat([frame(1, 5, 2 * i + 1, Buffer.from([0x82, 0x84, 0x86, 0x41, 1, 0x61])), frame(3, 0, 2 * i + 1, Buffer.from([0, 0, 0, 8]))]))])],
   ];
-  const session = await connect(t, weir);
+  const session = await connect(t, weir.url);
   for (const [name, bytes] of table) {
     await t.test(name, async () => {
       const s = net.connect(weir.proxies[0].port, "127.0.0.1");
@@ -172,7 +145,7 @@ test("malformed frames and floods end their own connection, and no other", async
 test("SIGTERM drains: an open stream ends whole, the client is told by GOAWAY, the process ends with 0", async (t) => {
   let release;
   const { weir } = await setting(t, { plan: () => ({ tokens: 12, holdAfter: [6, new Promise((r) => (release = r))] }) });
-  const session = await connect(t, weir);
+  const session = await connect(t, weir.url);
   const told = once(session, "goaway");
   const a = begin(session, chat({ stream: true }));
   a.stream.on("data", (d) => (a.text += d));
