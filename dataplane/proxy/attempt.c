@@ -3,6 +3,7 @@
 
 #include "dataplane/proxy/charge.h"
 #include "dataplane/proxy/judge.h"
+#include "dataplane/proxy/worker.h"
 
 enum { FIRST_ROOM = 2 }; /* most calls need one attempt */
 
@@ -49,13 +50,11 @@ static bool read_usage(const struct weir_exchange *x, const struct weir_attempt 
     return billable;
 }
 
-void weir_attempt_close(struct weir_exchange *x, const char *error, bool billable)
+static void close_attempt(struct weir_exchange *x, struct weir_attempt *a, const char *error,
+                          bool billable)
 {
-    struct weir_attempt *a = x->attempt_count ? &x->attempts[x->attempt_count - 1] : NULL;
     struct weir_cost cost = {0};
 
-    if (!a || a->ended_us)
-        return;
     a->ended_us = weir_mono_us();
     a->error = error;
     weir_judge_end(x, a);
@@ -67,4 +66,13 @@ void weir_attempt_close(struct weir_exchange *x, const char *error, bool billabl
     a->cost_nano_usd = cost.nano_usd;
     x->cost_nano_usd += cost.nano_usd;
     weir_charges_spend(x, a);
+}
+
+void weir_attempt_close(struct weir_exchange *x, const char *error, bool billable)
+{
+    struct weir_attempt *a = x->attempt_count ? &x->attempts[x->attempt_count - 1] : NULL;
+
+    if (a && !a->ended_us)
+        close_attempt(x, a, error, billable);
+    weir_turns_leave(x->worker->turns, &x->turn);
 }

@@ -43,6 +43,8 @@ extern const struct weir_http_call_events weir_attempt_events;
 
 /* The error of an attempt that found no free connection; also the code of the answer. */
 #define WEIR_CONNECTIONS_FULL "provider_connections_full"
+/* The same where the provider has all the calls that it takes at once. */
+#define WEIR_PROVIDER_BUSY "provider_busy"
 
 int64_t weir_mono_us(void);
 

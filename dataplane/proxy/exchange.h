@@ -17,6 +17,7 @@
 #include "dataplane/proxy/health.h"
 #include "dataplane/proxy/pipeline.h"
 #include "dataplane/proxy/policy.h"
+#include "dataplane/proxy/turns.h"
 #include "dataplane/telemetry/record.h"
 
 struct weir_worker;
@@ -117,6 +118,7 @@ struct weir_exchange {
 
     /* dispatch */
     struct weir_candidate *candidate; /* of the present attempt */
+    struct weir_turn turn;            /* at its provider */
     struct weir_http_call *upstream;  /* NULL between attempts */
     struct weir_attempt *attempts;    /* so many as the call has needed; the arena's */
     size_t attempt_count, attempt_room;

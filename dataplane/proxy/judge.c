@@ -114,9 +114,12 @@ void weir_judge_content(struct weir_exchange *x, struct weir_attempt *a)
 /* Errors that are not the target's: the names are those of weir_attempt_close's callers. */
 static bool is_own(const struct weir_attempt *a)
 {
-    static const struct weir_str own[] = {WEIR_STR_INIT("cancelled"), WEIR_STR_INIT("cut"),
-                                          WEIR_STR_INIT("invalid"), WEIR_STR_INIT("encoded"),
-                                          WEIR_STR_INIT(WEIR_CONNECTIONS_FULL)};
+    static const struct weir_str own[] = {WEIR_STR_INIT("cancelled"),
+                                          WEIR_STR_INIT("cut"),
+                                          WEIR_STR_INIT("invalid"),
+                                          WEIR_STR_INIT("encoded"),
+                                          WEIR_STR_INIT(WEIR_CONNECTIONS_FULL),
+                                          WEIR_STR_INIT(WEIR_PROVIDER_BUSY)};
 
     return a->stale || weir_str_iany(weir_str_of(a->error), own, sizeof own / sizeof *own);
 }

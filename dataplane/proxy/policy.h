@@ -41,6 +41,7 @@ struct weir_policy_provider {
     bool echo;
     struct weir_origin *origin; /* NULL for echo; shared by all workers */
     int64_t max_connections;    /* to it, by one worker */
+    int64_t max_concurrency;    /* calls of the proxy at once; 0: no limit */
     struct weir_str base_path;  /* of the endpoint, without a slash at its end */
     bool vendor;                /* the dialect's own vendor, not a server that is compatible */
     bool passthrough;           /* the caller's own credential goes on */

@@ -7,12 +7,16 @@
  * Another target is tried at once; the same one again after a pause, doubled each time, with
  * jitter; one that asked for a pause when that is over, if it is short. When nothing is left, the
  * last provider's own answer passes unchanged, or a 502 names the cause. */
+#include <inttypes.h>
+
 #include "base/clock.h"
+#include "base/hash.h"
 #include "dataplane/proxy/answer.h"
 #include "dataplane/proxy/attempt.h"
 #include "dataplane/proxy/charge.h"
 #include "dataplane/proxy/choice.h"
 #include "dataplane/proxy/judge.h"
+#include "dataplane/proxy/options.h"
 #include "dataplane/proxy/relay.h"
 #include "dataplane/proxy/shortage.h"
 #include "dataplane/proxy/worker.h"
@@ -41,7 +45,7 @@ static bool may_try_again(const struct weir_exchange *x)
            (counted == 0 || weir_choice_may_fall_back(x));
 }
 
-static void send_attempt(struct weir_exchange *x)
+static void send_now(struct weir_exchange *x)
 {
     struct weir_http_call_spec spec;
     int rc;
@@ -66,6 +70,65 @@ static void send_attempt(struct weir_exchange *x)
                                          .detail = "A header of this request can't be sent on."});
     weir_pipeline_finish(x);
 }
+
+/* ---- a place at a provider that takes so many calls at once ---- */
+
+/* Its places are shared out among the workers. */
+static int64_t places_here(const struct weir_exchange *x)
+{
+    int64_t all = x->candidate->provider->max_concurrency;
+    int64_t workers = x->worker->options->workers;
+    int64_t mine = all / workers + (x->worker->index < all % workers);
+
+    return mine > 0 ? mine : 1;
+}
+
+static void give_up_waiting(struct weir_exchange *x, const char *cause)
+{
+    weir_turns_leave(x->worker->turns, &x->turn);
+    weir_attempt_open(x);
+    weir_attempt_failed(x, WEIR_PROVIDER_BUSY, cause, false);
+}
+
+static void on_waited_too_long(struct weir_wheel_timer *t)
+{
+    struct weir_exchange *x = WEIR_CONTAINER(t, struct weir_exchange, timer);
+
+    give_up_waiting(x, weir_arena_printf(x->arena,
+                                         "all %" PRId64 " places there (spec.maxConcurrency) are "
+                                         "taken and none became free in %" PRId64 " ms",
+                                         x->candidate->provider->max_concurrency,
+                                         x->candidate->provider->timeouts.connect_ms));
+}
+
+static void on_turn(struct weir_turn *turn)
+{
+    struct weir_exchange *x = WEIR_CONTAINER(turn, struct weir_exchange, turn);
+
+    weir_wheel_cancel(x->worker->wheel, &x->timer);
+    send_now(x);
+}
+
+static void send_attempt(struct weir_exchange *x)
+{
+    const struct weir_policy_provider *p = x->candidate->provider;
+    int rc = p->max_concurrency == 0
+                 ? WEIR_OK
+                 : weir_turns_take(x->worker->turns, weir_hash64(p->id, 0), places_here(x),
+                                   weir_hash64(x->agent->name, weir_hash64(x->agent->ns, 0)),
+                                   &x->turn, on_turn);
+
+    if (rc == WEIR_OK) {
+        send_now(x);
+    } else if (rc == WEIR_EWAIT) {
+        weir_wheel_timer_init(&x->timer, on_waited_too_long);
+        weir_wheel_arm(x->worker->wheel, &x->timer, (uint64_t)p->timeouts.connect_ms);
+    } else {
+        give_up_waiting(x, "too many calls wait for a place there");
+    }
+}
+
+/* ---- beginning an attempt ---- */
 
 static void on_held_again(void *arg, int rc, const struct weir_admit_failure *failure)
 {
@@ -151,7 +214,8 @@ int weir_attempt_next(struct weir_exchange *x)
 
 static void answer_failure(struct weir_exchange *x, const char *error, const char *cause)
 {
-    bool late = strcmp(error, "timeout") == 0, full = strcmp(error, WEIR_CONNECTIONS_FULL) == 0;
+    bool late = strcmp(error, "timeout") == 0, busy = strcmp(error, WEIR_PROVIDER_BUSY) == 0;
+    bool full = busy || strcmp(error, WEIR_CONNECTIONS_FULL) == 0;
     const char *detail =
         weir_arena_printf(x->arena, "No provider answered: %.*s: %s (%zu %s).",
                           WEIR_STR_ARG(x->candidate->provider->name), cause, x->attempt_count,
@@ -162,7 +226,7 @@ static void answer_failure(struct weir_exchange *x, const char *error, const cha
                                             .http_status = full   ? 503
                                                            : late ? 504
                                                                   : 502,
-                                            .code = full   ? WEIR_CONNECTIONS_FULL
+                                            .code = full   ? error
                                                     : late ? "provider_timeout"
                                                            : "provider_failed",
                                             .detail = detail});

@@ -276,6 +276,7 @@ static void update_target_gauges(struct weir_worker *w, int64_t now)
 
     weir_metrics_set(w->metrics, WEIR_METRIC_TARGETS_COOLING, n.cooling);
     weir_metrics_set(w->metrics, WEIR_METRIC_TARGETS_OPEN, n.open);
+    weir_metrics_set(w->metrics, WEIR_METRIC_TURNS_WAITING, weir_turns_waiting(w->turns));
 }
 
 static void tell_leases(struct weir_worker *w)
@@ -389,6 +390,7 @@ int weir_worker_create(struct weir_hub *hub, const struct weir_proxy_options *o,
     weir_list_init(&w->exchanges);
     weir_prng_seed(&w->prng);
     w->targets = weir_targets_create(weir_prng_next(&w->prng));
+    w->turns = weir_turns_create();
     if (uv_loop_init(&w->loop))
         goto fail;
     w->mailbox = weir_mailbox_create(&w->loop, MAILBOX_MAX);
@@ -426,6 +428,7 @@ void weir_worker_join_and_destroy(struct weir_worker *w)
     weir_policy_unref(w->policy);
     weir_metrics_destroy(w->metrics);
     weir_targets_destroy(w->targets);
+    weir_turns_destroy(w->turns);
     weir_arena_cache_destroy(w->arenas);
     free(w->agent_calls);
     free(w);

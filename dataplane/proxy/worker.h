@@ -42,6 +42,7 @@ struct weir_worker {
     uv_timer_t tick;
     struct weir_prng prng;
     struct weir_targets *targets; /* their health */
+    struct weir_turns *turns;     /* at providers that take so many calls at once */
 
     const struct weir_policy *policy; /* a reference; NULL: none yet */
     uint32_t *agent_calls;            /* under way, by agent index of the policy */

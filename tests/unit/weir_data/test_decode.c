@@ -71,8 +71,8 @@ static void every_bad_input_gets_its_exact_sentence(void **state)
          "a.yaml:5: Provider/p: spec.dialect: must be one of openai, anthropic, echo, "
          "openaiResponses, gemini, bedrock, not "
          "\"DIALECT_UNSET\"\n"},
-        {"a.yaml", PROVIDER "  dialect: openai\n  maxConcurrency: 9\n",
-         "a.yaml:6: Provider/p: spec.maxConcurrency: is not supported yet: remove it\n"},
+        {"a.yaml", PROVIDER "  dialect: openai\n  egressProxy: http://x\n",
+         "a.yaml:6: Provider/p: spec.egressProxy: is not supported yet: remove it\n"},
         {"a.yaml", PROVIDER "  dialect: openai\n  maxConnections: 0\n",
          "a.yaml:6: Provider/p: spec.maxConnections: must be from 1 to 65536\n"},
         {"a.yaml", PROVIDER "  dialect: openai\n  maxConnections: \"8\"\n",
