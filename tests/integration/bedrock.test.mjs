@@ -42,7 +42,7 @@ const end = (stopReason) => [event("messageStop", { stopReason }), event("metada
 const whole = (content, stopReason) => ({ body: { output: { message: { role: "assistant", content } }, stopReason, usage, metrics: { latencyMs: 1 } } });
 const use = (toolUseId, name, input) => ({ toolUse: { toolUseId, name, input } });
 
-test("an openai client's plain call and stream are signed, answered and billed", async (t) => {
+test("T-19: an openai client's plain call and stream are signed, answered and billed", async (t) => {
   const { bedrock, weir, openai } = await setting(t, { plan: ({ path: p }) => p.endsWith("stream")
     ? { split: 7, events: [start, delta(0, { text: "Grö" }), delta(0, { text: "ße" }), stop(0), ...end("end_turn")] } : whole([{ text: "Größe" }], "max_tokens") });
   const plain = await openai.chat.completions.create(chat({ temperature: 0.5, stop: ["x"] }));

@@ -19,7 +19,7 @@ const events = async (stream) => {
   return list;
 };
 
-test("Responses: a call and a stream pass as they are, and are billed to the nano-dollar", async (t) => {
+test("S-10: Responses: a call and a stream pass as they are, and are billed to the nano-dollar", async (t) => {
   const { mock, weir, openai } = await both(t, { plan: () => ({ cacheRead: 3 }) });
   const { data, response } = await openai.responses.create(ask("to-re", { unknown_field: undefined, metadata: { a: "b" } })).withResponse();
   assert.equal(data.output_text, said);

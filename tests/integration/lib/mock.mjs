@@ -211,10 +211,20 @@ export class Mock {
       if (res.destroyed) return;
       const more = i + step < b.length || !flush;
       if (!more) await new Promise((r) => (res.once("close", r), res.write(b.subarray(i, i + step), r)));
-      else if (!res.write(b.subarray(i, i + step))) await Promise.race([once(res, "drain"), once(res, "close")]);
+      else if (!res.write(b.subarray(i, i + step))) await drained(res);
       if (split) await new Promise((r) => setImmediate(r));
     }
   }
+}
+
+function drained(res) {
+  return new Promise((done) => {
+    const over = () => {
+      res.off("drain", over).off("close", over);
+      done();
+    };
+    res.on("drain", over).on("close", over);
+  });
 }
 
 function promptText(body) {
