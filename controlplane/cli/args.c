@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #define GENERAL                                                                                    \
-    (1u << WEIR_FLAG_API | 1u << WEIR_FLAG_TOKEN_FILE | 1u << WEIR_FLAG_STATE |                    \
-     1u << WEIR_FLAG_OUTPUT | 1u << WEIR_FLAG_NO_COLOR | 1u << WEIR_FLAG_HELP)
+    (1ull << WEIR_FLAG_API | 1ull << WEIR_FLAG_TOKEN_FILE | 1ull << WEIR_FLAG_STATE |              \
+     1ull << WEIR_FLAG_OUTPUT | 1ull << WEIR_FLAG_NO_COLOR | 1ull << WEIR_FLAG_HELP)
 
 static int find_flag(struct weir_str name)
 {
@@ -154,7 +154,7 @@ int weir__cli_parse(struct weir_cli *cli, int argc, char **argv, const char **er
     return WEIR_OK;
 }
 
-static void print_flags(struct weir_cli *cli, uint32_t mask)
+static void print_flags(struct weir_cli *cli, uint64_t mask)
 {
     for (int i = 0; i < WEIR_FLAG_COUNT; i++) {
         const struct weir_cli_flag *f = &weir__cli_flags[i];

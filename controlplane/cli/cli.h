@@ -48,6 +48,9 @@ enum weir_cli_flag_id {
     WEIR_FLAG_STORE_FILE,
     WEIR_FLAG_UNTIL,
     WEIR_FLAG_SCOPE,
+    WEIR_FLAG_LISTEN_TLS,
+    WEIR_FLAG_TLS_CERT,
+    WEIR_FLAG_TLS_KEY,
     WEIR_FLAG_COUNT,
 };
 
@@ -70,7 +73,7 @@ struct weir_cli_command {
     const char *name; /* "keys create" */
     const char *args; /* "KIND [NAME]" */
     int min_args, max_args;
-    uint32_t flags; /* bits by enum weir_cli_flag_id, besides the general ones */
+    uint64_t flags; /* bits by enum weir_cli_flag_id, besides the general ones */
     int (*fn)(struct weir_cli *cli);
     const char *help;
     const char *examples; /* lines */

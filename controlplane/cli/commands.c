@@ -1,7 +1,7 @@
 /* commands.c - every flag and every command, with its help. */
 #include "controlplane/cli/cli.h"
 
-#define BIT(id) (1u << WEIR_FLAG_##id)
+#define BIT(id) (1ull << WEIR_FLAG_##id)
 
 /* clang-format off */
 const struct weir_cli_flag weir__cli_flags[WEIR_FLAG_COUNT] = {
@@ -34,12 +34,15 @@ const struct weir_cli_flag weir__cli_flags[WEIR_FLAG_COUNT] = {
     [WEIR_FLAG_STORE_FILE] = {"--store-file", 0, "FILE", "a file with that URI, which may hold a password"},
     [WEIR_FLAG_UNTIL]      = {"--until", 0, "WHEN", "when the increase ends: a day (2026-12-01, UTC) or 12h, 7d"},
     [WEIR_FLAG_SCOPE]      = {"--scope", 0, "SCOPE", "one counter, as SCOPE in `weir budgets` names it (all of the budget's)"},
+    [WEIR_FLAG_LISTEN_TLS] = {"--listen-tls", 0, "HOST:PORT", "the gateway with TLS, too: HTTP/2 and HTTP/1.1 (none; needs a certificate)"},
+    [WEIR_FLAG_TLS_CERT]   = {"--tls-cert", 0, "FILE", "its certificate chain, PEM; read again when it changes"},
+    [WEIR_FLAG_TLS_KEY]    = {"--tls-key", 0, "FILE", "the certificate's private key, PEM"},
 };
 
 const struct weir_cli_command weir__cli_commands[] = {
     {"up", "", 0, 0,
      BIT(POLICY) | BIT(LISTEN) | BIT(ADMIN) | BIT(API_LISTEN) | BIT(WORKERS) | BIT(PRICES) | BIT(LOG_LEVEL) |
-         BIT(READY_FILE),
+         BIT(READY_FILE) | BIT(LISTEN_TLS) | BIT(TLS_CERT) | BIT(TLS_KEY),
      weir__cli_up, "Run the control plane and one proxy on this machine until Ctrl-C.",
      "weir up\nweir up --policy ./weir --listen 127.0.0.1:8070\n"},
     {"apply", "", 0, 0, BIT(FILE) | BIT(DRY_RUN), weir__cli_apply,

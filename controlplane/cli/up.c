@@ -46,7 +46,7 @@ struct up {
     uv_signal_t signals[4];
     struct weir_http_client *client;
     struct weir_child control, proxy;
-    const char *state_dir, *policy, *listen, *admin, *api, *socket, *bin;
+    const char *state_dir, *policy, *listen, *listen_tls, *admin, *api, *socket, *bin;
     const char *token, *login, *last_reason;
     struct weir_up_facts facts;
 };
@@ -90,8 +90,9 @@ static void print_summary(struct up *u)
     weir__up_harness_lines(&u->facts, &lines);
     fprintf(cli->out, "\n");
     weir__cli_toned(cli, WEIR_TONE_GOOD, "Weir is up: the policy is in force.");
-    fprintf(cli->out, "\n\n  Gateway    %s\n  Dashboard  http://%s/#login=%s\n", u->facts.gateway,
-            u->api, u->login);
+    fprintf(cli->out, "\n\n  Gateway    %s%s%s\n  Dashboard  http://%s/#login=%s\n",
+            u->facts.gateway, u->listen_tls ? " and https://" : "",
+            u->listen_tls ? u->listen_tls : "", u->api, u->login);
     weir__cli_toned(cli, WEIR_TONE_DIM,
                     "             (signs in once, within five minutes; later: weir login)\n");
     fprintf(cli->out,
@@ -511,6 +512,26 @@ static void make_arguments(struct up *u)
     add_arg(p, "--node", "local");
     add_arg(p, "--drain-ms", "5000"); /* less than PROXY_GRACE_MS */
     add_arg(p, "--log-level", level);
+    if (u->listen_tls) {
+        add_arg(p, "--listen-tls", u->listen_tls);
+        add_arg(p, "--tls-cert", u->cli->flags[WEIR_FLAG_TLS_CERT]);
+        add_arg(p, "--tls-key", u->cli->flags[WEIR_FLAG_TLS_KEY]);
+    }
+}
+
+/* The files themselves are looked at by weir-proxy. */
+static bool take_tls(struct up *u)
+{
+    const char *const *f = u->cli->flags;
+    bool all = f[WEIR_FLAG_LISTEN_TLS] && f[WEIR_FLAG_TLS_CERT] && f[WEIR_FLAG_TLS_KEY];
+
+    if (!all && (f[WEIR_FLAG_LISTEN_TLS] || f[WEIR_FLAG_TLS_CERT] || f[WEIR_FLAG_TLS_KEY])) {
+        weir__cli_complain(u->cli, "",
+                           "--listen-tls, --tls-cert and --tls-key must be given together");
+        return false;
+    }
+    u->listen_tls = f[WEIR_FLAG_LISTEN_TLS];
+    return !all || weir__up_address_is_free(u->cli, u->listen_tls, "--listen-tls");
 }
 
 static bool prepare(struct up *u)
@@ -524,7 +545,7 @@ static bool prepare(struct up *u)
     u->facts.model = "echo";
     if (!find_programs(u) || !take_state(u) || !take_policy(u) ||
         !weir__up_policy_is_valid(u->cli, u->policy) ||
-        !weir__up_address_is_free(u->cli, u->listen, "--listen") ||
+        !weir__up_address_is_free(u->cli, u->listen, "--listen") || !take_tls(u) ||
         !weir__up_address_is_free(u->cli, u->admin, "--admin") ||
         !weir__up_address_is_free(u->cli, u->api, "--api-listen"))
         return false;

@@ -12,7 +12,7 @@ import { once } from "node:events";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import { begin, connect, whole } from "./lib/h2.mjs";
-import { CALLER_KEY, Proc, budget, chat, freePort, records, setting, settled, testTls, until } from "./lib/setup.mjs";
+import { CALLER_KEY, Proc, bin, budget, chat, freePort, records, setting, settled, testTls, until } from "./lib/setup.mjs";
 
 const run = promisify(execFile);
 const money = budget("money", "{usd: 10}");
@@ -253,6 +253,23 @@ test("a start without a usable certificate says why", async (t) => {
   await bad(old.cert, old.key, /the certificate has expired on 2020-01-02/);
   await bad(null, null, /must be given together/, ["--listen-tls", "127.0.0.1:0"]);
   await bad(null, null, /--listen-tls nowhere: give HOST:PORT/, ["--listen-tls", "nowhere", "--tls-cert", files.cert, "--tls-key", files.key]);
+});
+
+test("weir up opens the TLS port beside the plain one", async (t) => {
+  const dir = fs.mkdtempSync("/tmp/weir-up-tls-");
+  const files = certificate(dir, "local");
+  const [plain, port, admin, api] = [await freePort(), await freePort(), await freePort(), await freePort()];
+  const up = new Proc("weir", ["up", "--state", path.join(dir, "state"), "--policy", dir, "--ready-file", path.join(dir, "ready"), "--listen", `127.0.0.1:${plain}`, "--admin", `127.0.0.1:${admin}`,
+    "--api-listen", `127.0.0.1:${api}`, "--listen-tls", `127.0.0.1:${port}`, "--tls-cert", files.cert, "--tls-key", files.key]);
+  t.after(async () => (await up.stop("SIGINT"), fs.rmSync(dir, { recursive: true, force: true })));
+  await until(() => fs.existsSync(path.join(dir, "ready")) || (up.gone && assert.fail(up.output)), "weir up", 30_000);
+  assert.match(up.stdout, new RegExp(`Gateway    http://127.0.0.1:${plain} and https://127.0.0.1:${port}\n`));
+  const key = fs.readFileSync(path.join(dir, "state", "local.key"), "utf8").trim();
+  const session = await connect(t, `https://localhost:${port}`, { ca: testTls().ca });
+  assert.equal((await whole(session, chat({ model: "echo" }), { authorization: `Bearer ${key}` })).status, 200);
+  const { stderr, code } = await run(path.join(bin, "weir"), ["up", "--state", path.join(dir, "other"), "--policy", dir, "--tls-cert", files.cert]).catch((e) => e);
+  assert.equal(code, 1);
+  assert.match(stderr, /must be given together/);
 });
 
 test("plain HTTP, rubbish and a handshake that stands still end their own connection", async (t) => {
