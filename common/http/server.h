@@ -88,6 +88,7 @@ struct weir_http_listen_options {
 
 struct weir_http_metrics {
     uint64_t accepted, closed; /* open connections: the difference */
+    uint64_t sessions;         /* connections that spoke HTTP/2 */
     uint64_t requests;         /* handed to the handler */
     uint64_t responses[6];     /* by status class; [0] unused */
     uint64_t refused;          /* answered by the server itself: bad, too large, too slow */

@@ -194,6 +194,7 @@ void weir__h2_begin(struct weir_http_conn *c)
     (void)nghttp2_submit_settings(s->ng, 0, settings, sizeof settings / sizeof *settings);
     (void)nghttp2_session_set_local_window_size(s->ng, 0, 0, WEIR__H2_SESSION_WINDOW);
     c->h2 = s;
+    c->server->metrics.sessions++;
     if (c->server->draining)
         notice(s);
     weir__http_set_reading(c, true);

@@ -247,6 +247,7 @@ static void update_gauges(struct weir_worker *w)
     weir_metrics_set(w->metrics, WEIR_METRIC_BODY_BYTES,
                      (int64_t)weir_http_server_body_bytes(w->server));
     weir_metrics_set(w->metrics, WEIR_METRIC_BODIES_REFUSED, (int64_t)server->bodies_refused);
+    weir_metrics_set(w->metrics, WEIR_METRIC_SESSIONS, (int64_t)server->sessions);
     weir_metrics_set(w->metrics, WEIR_METRIC_TLS_FAILED, (int64_t)server->tls_failed);
     weir_metrics_set(w->metrics, WEIR_METRIC_UPSTREAM_OPEN, client.open_connections);
     weir_metrics_set(w->metrics, WEIR_METRIC_UPSTREAM_IDLE, client.idle_connections);

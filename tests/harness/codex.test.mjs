@@ -6,7 +6,7 @@ import os from "node:os";
 import path from "node:path";
 import { spawn } from "node:child_process";
 import { test } from "node:test";
-import { CALLER_KEY, budget, records, route, settled } from "../integration/lib/setup.mjs";
+import { CALLER_KEY, budget, freePort, records, route, settled, testTls, until } from "../integration/lib/setup.mjs";
 import { responsesSetting } from "../integration/lib/responses.mjs";
 
 const codex = path.join(import.meta.dirname, "node_modules/.bin/codex");
@@ -37,13 +37,13 @@ ${common}
 enabled = false
 `;
 
-async function run(t, config, prompt, flags = []) {
+async function run(t, config, prompt, flags = [], env = {}) {
   const home = fs.mkdtempSync(path.join(os.tmpdir(), "weir-codex-"));
   t.after(() => fs.rmSync(home, { recursive: true, force: true }));
   fs.mkdirSync(path.join(home, ".codex"));
   fs.writeFileSync(path.join(home, ".codex/config.toml"), config);
   const p = spawn(codex, ["exec", "--skip-git-repo-check", ...flags, prompt], {
-    cwd: home, stdio: ["ignore", "pipe", "pipe"], env: { PATH: process.env.PATH, HOME: home, CODEX_HOME: path.join(home, ".codex"), WEIR_KEY: CALLER_KEY, CODEX_API_KEY: CALLER_KEY },
+    cwd: home, stdio: ["ignore", "pipe", "pipe"], env: { PATH: process.env.PATH, HOME: home, CODEX_HOME: path.join(home, ".codex"), WEIR_KEY: CALLER_KEY, CODEX_API_KEY: CALLER_KEY, ...env },
   });
   let out = "";
   p.stdout.on("data", (d) => (out += d));
@@ -123,3 +123,23 @@ spec: {dialect: echo}
   assert.equal(code, 0, out);
   assert.ok(out.split("Say where you are.").length > 2, out);
 });
+
+// Over TLS it chooses HTTP/2 by ALPN.
+for (const [name, config] of [["with a provider of ours", custom], ["as it comes", builtin]])
+  test(`Codex over TLS by HTTP/2 and with a private CA, ${name}: a tool runs here and its result reaches the model`, async (t) => {
+    const files = testTls();
+    const dir = path.dirname(files.caFile);
+    const port = await freePort();
+    const { mock, weir } = await responsesSetting(t, {
+      budgets: budget("money", "{usd: 5}"), plan: config === custom ? plan : scripted,
+      proxyArgs: ["--listen-tls", `127.0.0.1:${port}`, "--tls-cert", path.join(dir, "srv.pem"), "--tls-key", path.join(dir, "srv.key")],
+      more: route("codex", [[{ provider: "re", model: "mock-small" }]], "  priority: 10\n  models: ['gpt-*']"),
+    });
+    const { code, out } = await run(t, config(`https://localhost:${port}`), "Say where you are.", [], { SSL_CERT_FILE: files.caFile });
+    assert.equal(code, 0, out);
+    assert.match(out, /lor lor/);
+    assert.match(JSON.stringify(mock.calls.at(-1).body), /weir-42-here/);
+    assert.deepEqual(mock.problems, []);
+    await until(async () => /^weir_client_http2_connections_total(\{.*\})? [1-9]/m.test(await weir.metrics()), "HTTP/2 to be counted");
+    await settled(weir, "money", mock.bill);
+  });
