@@ -37,6 +37,11 @@ static const struct harness harnesses[] = {
     {"OpenAI SDKs", "export OPENAI_BASE_URL={G}/v1 OPENAI_API_KEY={K}", NULL},
     {"Anthropic SDKs", "export ANTHROPIC_BASE_URL={G} ANTHROPIC_API_KEY={K}", NULL},
     {"Google GenAI SDKs", "export GOOGLE_GEMINI_BASE_URL={G} GEMINI_API_KEY={K}", NULL},
+    {"AWS SDK for Bedrock Runtime",
+     "export AWS_ENDPOINT_URL_BEDROCK_RUNTIME={G} AWS_BEARER_TOKEN_BEDROCK={K} "
+     "AWS_REGION=us-east-1",
+     "over HTTP/1.1: in JavaScript a NodeHttpHandler; signed requests have the key as their access "
+     "key id"},
     {"curl",
      "curl {G}/v1/chat/completions -H 'authorization: Bearer {K}' -H 'content-type: "
      "application/json' -d "

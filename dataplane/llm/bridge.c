@@ -58,6 +58,7 @@ struct weir_llm_bridge *weir_llm_bridge_create(struct weir_llm_tap *t)
     b->writer->tools = t->conf.tools;
     b->writer->tool_count = t->conf.tool_count;
     b->writer->tells_usage = t->conf.client_usage;
+    b->writer->elapsed_ms = &t->elapsed_ms;
     b->writer->created_s = t->conf.created_s;
     b->reader.dialect = t->conf.dialect;
     b->reader.arena = t->arena;
@@ -94,6 +95,7 @@ static uint16_t status_of(const struct weir_llm_tap *t)
                  {"DEADLINE_EXCEEDED", 504},
                  {"validationException", 400},
                  {"throttlingException", 429},
+                 {"modelStreamErrorException", 424},
                  {"serviceUnavailableException", 503}};
 
     if (t->conf.status >= 400)

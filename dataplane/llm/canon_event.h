@@ -115,7 +115,8 @@ struct weir_canon_writer {
     const struct weir_llm_usage *usage; /* kept up to date by the tap */
     const struct weir_llm_tool_name *tools;
     size_t tool_count;
-    bool tells_usage; /* the client asked for it in the stream */
+    bool tells_usage;          /* the client asked for it in the stream */
+    const int64_t *elapsed_ms; /* the tap's */
     int64_t created_s;
     struct weir_str id, model, finish_text;
     enum weir_canon_finish finish;

@@ -130,18 +130,26 @@ weir_canon_out_system(struct weir_canon_out *o,
     return m;
 }
 
-/* Writers name what is lost as OpenAI and Anthropic do; Google's clients know it by other names. */
+/* Writers name what is lost as OpenAI and Anthropic do; other clients know it by other names. */
 static const char *own_name(enum weir_dialect d, const char *name)
 {
     static const struct {
-        const char *name, *gemini;
-    } names[] = {{"temperature", "generationConfig.temperature"},
-                 {"top_k", "generationConfig.topK"},
-                 {"n", "generationConfig.candidateCount"}};
+        const char *name, *gemini, *bedrock;
+    } names[] = {
+        {"temperature", "generationConfig.temperature", "inferenceConfig.temperature"},
+        {"top_k", "generationConfig.topK", "additionalModelRequestFields.top_k"},
+        {"n", "generationConfig.candidateCount", NULL},
+        {"service_tier", "serviceTier", "serviceTier"},
+    };
 
-    for (size_t i = 0; d == WEIR_DIALECT_GEMINI && i < sizeof names / sizeof *names; i++)
-        if (strcmp(name, names[i].name) == 0)
-            return names[i].gemini;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *own = d == WEIR_DIALECT_GEMINI    ? names[i].gemini
+                          : d == WEIR_DIALECT_BEDROCK ? names[i].bedrock
+                                                      : NULL;
+
+        if (own && strcmp(name, names[i].name) == 0)
+            return own;
+    }
     return name;
 }
 
@@ -168,6 +176,8 @@ void weir_canon_out_loses_part(struct weir_canon_out *o, enum weir_canon_lost wh
         [WEIR_DIALECT_GEMINI] = {"contents.parts.thought", NULL, "generationConfig.stopSequences",
                                  "generationConfig.responseMimeType", NULL,
                                  "contents.parts.fileData", NULL, NULL},
+        [WEIR_DIALECT_BEDROCK] = {"messages.content.reasoningContent", NULL,
+                                  "inferenceConfig.stopSequences", NULL, NULL, NULL, NULL, NULL},
     };
     const char *name = names[o->call->dialect][what];
 
@@ -176,10 +186,12 @@ void weir_canon_out_loses_part(struct weir_canon_out *o, enum weir_canon_lost wh
 
 void weir_canon_out_loses_cache(struct weir_canon_out *o, enum weir_canon_cache cache)
 {
+    enum weir_dialect d = o->call->dialect;
+
     if (cache != WEIR_CACHE_NONE)
         weir_canon_out_loses(o,
-                             o->call->dialect == WEIR_DIALECT_ANTHROPIC_MESSAGES
-                                 ? "cache_control"
-                                 : "prompt_cache_breakpoint",
+                             d == WEIR_DIALECT_ANTHROPIC_MESSAGES ? "cache_control"
+                             : d == WEIR_DIALECT_BEDROCK          ? "cachePoint"
+                                                                  : "prompt_cache_breakpoint",
                              true);
 }

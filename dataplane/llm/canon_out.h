@@ -29,6 +29,10 @@ void weir_canon_put_url(struct weir_jw *w, const char *key, const struct weir_ca
 /* A signature towards a client of dialect `to`: wrapped when it is another's. */
 void weir_canon_put_signature(struct weir_jw *w, const char *key, struct weir_str signature,
                               enum weir_dialect signer, enum weir_dialect to);
+/* The same where `to` has base64 of it: its own signatures are that already. */
+void weir_canon_put_coded(struct weir_jw *w, struct weir_arena *a, const char *key,
+                          struct weir_str signature, enum weir_dialect signer,
+                          enum weir_dialect to);
 void weir_canon_put_stops(struct weir_canon_out *o, const char *key);
 /* An escaped string's text as a JSON value: a tool call's arguments. What is no JSON object is
  * kept as the only member of one; nothing at all is {}. */

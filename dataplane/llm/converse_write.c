@@ -55,20 +55,30 @@ static const char *image_format(struct weir_str mime)
     return format_of(list, sizeof list / sizeof *list, mime);
 }
 
+static const struct format documents[] = {
+    {"application/pdf", "pdf"},
+    {"text/plain", "txt"},
+    {"text/markdown", "md"},
+    {"text/html", "html"},
+    {"text/csv", "csv"},
+    {"application/msword", "doc"},
+    {"application/vnd.openxmlformats-officedocument.wordprocessingml.document", "docx"},
+    {"application/vnd.ms-excel", "xls"},
+    {"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx"}};
+
+enum { DOCUMENTS = sizeof documents / sizeof *documents };
+
 static const char *document_format(struct weir_str mime)
 {
-    static const struct format list[] = {
-        {"application/pdf", "pdf"},
-        {"text/plain", "txt"},
-        {"text/markdown", "md"},
-        {"text/html", "html"},
-        {"text/csv", "csv"},
-        {"application/msword", "doc"},
-        {"application/vnd.openxmlformats-officedocument.wordprocessingml.document", "docx"},
-        {"application/vnd.ms-excel", "xls"},
-        {"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx"}};
+    return format_of(documents, DOCUMENTS, mime);
+}
 
-    return format_of(list, sizeof list / sizeof *list, mime);
+struct weir_str weir_converse_mime(struct weir_str format)
+{
+    for (size_t i = 0; i < DOCUMENTS; i++)
+        if (weir_json_is(format, documents[i].name))
+            return weir_str_of(documents[i].mime);
+    return WEIR_STR_NULL;
 }
 
 /* Only bytes go there: what lies elsewhere would have to be fetched. */

@@ -34,6 +34,14 @@ bool weir_dialect_is_served(enum weir_dialect d)
     return ops && ops->canon_fields;
 }
 
+struct weir_str weir_dialect_stream_type(enum weir_dialect d)
+{
+    const struct weir_llm_ops *ops = weir_llm_ops(d);
+
+    return ops && ops->binary_events ? WEIR_STR("application/vnd.amazon.eventstream")
+                                     : WEIR_STR("text/event-stream");
+}
+
 struct weir_str weir_llm_keepalive(enum weir_dialect d)
 {
     const struct weir_llm_ops *ops = weir_llm_ops(d);
@@ -88,6 +96,13 @@ int weir_llm_error_body(enum weir_dialect d, const struct weir_err *err, struct 
                         struct weir_buf *out)
 {
     return ops_or_chat(d)->error_body(err, request_id, out);
+}
+
+const char *weir_llm_error_type(enum weir_dialect d, uint16_t status)
+{
+    const struct weir_llm_ops *ops = weir_llm_ops(d);
+
+    return ops && ops->error_type ? ops->error_type(status) : NULL;
 }
 
 int weir_llm_stream_fail(enum weir_dialect d, const struct weir_err *err,

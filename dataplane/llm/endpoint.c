@@ -54,6 +54,9 @@ static const struct row rows[] = {
     ROW("/v1beta/models/*", WEIR_HTTP_GET, WEIR_OP_MODELS, WEIR_DIALECT_GEMINI, false),
     ROW("/model/*/converse", WEIR_HTTP_POST, WEIR_OP_GENERATE, WEIR_DIALECT_BEDROCK, false),
     ROW("/model/*/converse-stream", WEIR_HTTP_POST, WEIR_OP_GENERATE, WEIR_DIALECT_BEDROCK, true),
+    ROW("/model/*/count-tokens", WEIR_HTTP_POST, WEIR_OP_COUNT_TOKENS, WEIR_DIALECT_BEDROCK, false),
+    ROW("/foundation-models", WEIR_HTTP_GET, WEIR_OP_MODELS, WEIR_DIALECT_BEDROCK, false),
+    ROW("/foundation-models/*", WEIR_HTTP_GET, WEIR_OP_MODELS, WEIR_DIALECT_BEDROCK, false),
     /* Of several dialects: the request's headers tell whose list is meant. */
     ROW("/v1/models", WEIR_HTTP_GET, WEIR_OP_MODELS, WEIR_DIALECT_NONE, false),
     ROW("/models", WEIR_HTTP_GET, WEIR_OP_MODELS, WEIR_DIALECT_NONE, false),
@@ -67,6 +70,7 @@ static const struct {
     {{"/openai", 7}, WEIR_DIALECT_OPENAI_CHAT},
     {{"/anthropic", 10}, WEIR_DIALECT_ANTHROPIC_MESSAGES},
     {{"/gemini", 7}, WEIR_DIALECT_GEMINI},
+    {{"/bedrock", 8}, WEIR_DIALECT_BEDROCK},
 };
 
 static struct weir_str from(struct weir_str s, size_t n)
@@ -176,6 +180,8 @@ int weir_llm_endpoint_find(enum weir_http_method method, struct weir_str path, s
 
 static const struct row *row_of(const struct weir_llm_endpoint *e)
 {
+    if (e->operation == WEIR_OP_MODELS) /* no provider is asked */
+        return NULL;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (rows[i].dialect == e->dialect && rows[i].operation == e->operation &&
             rows[i].stream == (e->stream && weir_llm_ops(e->dialect)->stream_in_path))

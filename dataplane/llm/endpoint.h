@@ -10,7 +10,7 @@
 enum weir_dialect weir_llm_endpoint_dialect(struct weir_str path);
 
 /* Reads a client's method and path (percent-encoded, without its query). Clients that append their
- * own path may put /openai or /anthropic before it.
+ * own path may put /openai, /anthropic, /gemini or /bedrock before it.
  * WEIR_ENOTFOUND: no such path; WEIR_EINVAL: it has another method. out->dialect is set in any
  * case, to weir_llm_endpoint_dialect() where the path isn't one dialect's own. The model is
  * decoded, in the arena. */

@@ -35,12 +35,4 @@ void weir_gemini_write_answer(struct weir_canon_writer *w);
 /* Google's Schema (OpenAPI's, with types in capitals) as JSON Schema, in the arena. */
 struct weir_str weir_gemini_schema(struct weir_arena *a, struct weir_str schema);
 
-/* A signature's bytes are base64 on Google's wire. Another dialect's is wrapped as in
- * weir_canon_put_signature(), and that text coded. */
-void weir_gemini_put_signature(struct weir_jw *w, struct weir_arena *a, struct weir_str signature,
-                               enum weir_dialect signer);
-/* Undoes it; anything else is Google's own. In the arena, or `text` itself. */
-void weir_gemini_unwrap(struct weir_arena *a, struct weir_str text, struct weir_str *signature,
-                        enum weir_dialect *signer);
-
 #endif

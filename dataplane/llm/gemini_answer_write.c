@@ -75,7 +75,8 @@ static void put_text(struct weir_jw *j, struct weir_str text, bool thought)
 static void put_signature(struct weir_canon_writer *w, struct weir_jw *j,
                           const struct weir_canon_answer_part *p)
 {
-    weir_gemini_put_signature(j, w->arena, weir_buf_str(&p->signature), w->from);
+    weir_canon_put_coded(j, w->arena, "thoughtSignature", weir_buf_str(&p->signature), w->from,
+                         w->to);
 }
 
 /* The signature of a thought, or of hidden reasoning, on an empty text. */

@@ -18,7 +18,7 @@ static bool add_signature(struct weir_canon_in *in, struct weir_str signature,
     if (!p)
         return false;
     p->redacted = true;
-    weir_gemini_unwrap(in->arena, signature, &p->signature, &p->signer);
+    weir_canon_unwrap_coded(in->arena, signature, WEIR_DIALECT_GEMINI, &p->signature, &p->signer);
     weir_canon_append(to, p);
     return true;
 }
@@ -211,7 +211,8 @@ static bool read_text(struct weir_canon_in *in, struct weir_str text, bool thoug
             return false;
         p->signer = WEIR_DIALECT_GEMINI;
         if (signature.n)
-            weir_gemini_unwrap(in->arena, signature, &p->signature, &p->signer);
+            weir_canon_unwrap_coded(in->arena, signature, WEIR_DIALECT_GEMINI, &p->signature,
+                                    &p->signer);
     } else {
         if (!add_signature(in, signature, to))
             return false;

@@ -22,7 +22,7 @@ enum weir_dialect {
     WEIR_DIALECT_ANTHROPIC_MESSAGES, /* POST /v1/messages */
     WEIR_DIALECT_OPENAI_RESPONSES,   /* POST /v1/responses */
     WEIR_DIALECT_GEMINI,             /* POST /v1beta/models/M:generateContent */
-    WEIR_DIALECT_BEDROCK,            /* POST /model/ID/converse; providers only */
+    WEIR_DIALECT_BEDROCK,            /* POST /model/ID/converse */
     WEIR_DIALECT_COUNT,
 };
 
@@ -48,6 +48,7 @@ struct weir_llm_endpoint {
 const char *weir_dialect_name(enum weir_dialect d); /* as in a Provider; never NULL */
 const char *weir_dialect_call(enum weir_dialect d); /* "chat", ... in records; never NULL */
 bool weir_dialect_is_served(enum weir_dialect d);   /* to clients, not only asked of providers */
+struct weir_str weir_dialect_stream_type(enum weir_dialect d); /* the content type of its streams */
 
 /* Tokens. -1: the provider did not say; 0 is an answer. Every dialect is brought to the same sense:
  * input is the whole input; the three cache figures are parts of it and don't overlap (cache_write
@@ -167,6 +168,9 @@ typedef void weir_llm_sink_fn(void *arg, const char *p, size_t n);
 struct weir_llm_tap *weir_llm_tap_create(struct weir_arena *a,
                                          const struct weir_llm_tap_conf *conf);
 
+/* How long the call has taken so far, for dialects whose answers tell it. */
+void weir_llm_tap_elapsed(struct weir_llm_tap *t, int64_t ms);
+
 /* Passes bytes on: a document at once and unchanged, a stream in whole events. WEIR_ELIMIT: an
  * event is longer than allowed; WEIR_EPROTO: a binary one is damaged. What came before it was
  * passed on, and the stream can only be failed. */
@@ -203,6 +207,9 @@ bool weir_llm_error_final(const struct weir_err *err);
 /* Appends the dialect's error body; WEIR_DIALECT_NONE: OpenAI's shape. */
 int weir_llm_error_body(enum weir_dialect d, const struct weir_err *err, struct weir_str request_id,
                         struct weir_buf *out);
+
+/* What the dialect's clients look for in the header "x-amzn-errortype"; NULL: it has none. */
+const char *weir_llm_error_type(enum weir_dialect d, uint16_t status);
 
 struct weir_llm_model {
     struct weir_str id, owner;

@@ -88,6 +88,7 @@ struct weir_llm_tap {
     struct weir_eventstream frames; /* in place of sse, by ops->binary_events */
     bool failure_frame;             /* the present event is one that says so by its kind */
     int64_t created_s;
+    int64_t elapsed_ms;                   /* since the call began; see weir_llm_tap_elapsed() */
     uint64_t parts[WEIR_LLM_PARTS / 64];  /* open content blocks; choices that began */
     uint64_t closed[WEIR_LLM_PARTS / 64]; /* choices that finished */
     unsigned next_part;                   /* above every index seen */
@@ -149,6 +150,7 @@ struct weir_llm_ops {
                 struct weir_buf *out);
     int (*error_body)(const struct weir_err *err, struct weir_str request_id, struct weir_buf *out);
     int (*fail)(const struct weir_err *err, struct weir_str request_id, struct weir_buf *out);
+    const char *(*error_type)(uint16_t status); /* in a header of its own; NULL: there is none */
     struct weir_str keepalive;
     void (*model)(const struct weir_llm_model *model, int64_t created_s, struct weir_buf *out);
     int (*models)(const struct weir_llm_model *models, size_t n, int64_t created_s,

@@ -14,6 +14,10 @@ enum { WEIR_MESSAGES_CANON = 18 };
 extern const struct weir_canon_field weir_messages_canon[WEIR_MESSAGES_CANON];
 extern const struct weir_llm_field weir_messages_fields[WEIR_MESSAGES_FIELDS];
 
+/* The vendor's field `thinking`, which its models have behind other APIs, too. */
+bool weir_messages_thinking(struct weir_llm_decoder *d);
+bool weir_messages_canon_thinking(struct weir_canon_in *in, const char *path);
+
 bool weir_messages_event(struct weir_llm_tap *t, const struct weir_sse_event *e);
 void weir_messages_usage(struct weir_llm_tap *t, struct weir_str raw);
 void weir_messages_cut(struct weir_llm_tap *t, struct weir_str notice,

@@ -1,13 +1,6 @@
-/* messages_answer_write.c - canonical events as Anthropic Messages events, or as a document.
- *
- * One block is open at a time, as the vendor's are: what comes for a later one waits until the
- * blocks before it have ended. A tool call ends with its arguments' JSON, so that the next one need
- * not wait for the end of the answer. */
+/* messages_answer_write.c - canonical events as Anthropic Messages events, or as a document. */
+#include "dataplane/llm/canon_blocks.h"
 #include "dataplane/llm/messages.h"
-
-#include <stdlib.h>
-
-#include "base/mem.h"
 
 static struct weir_jw begin(struct weir_canon_writer *w, const char *type)
 {
@@ -143,11 +136,8 @@ static void write_delta(struct weir_canon_writer *w, struct weir_canon_answer_pa
     const char *key = p->kind == WEIR_PART_TOOL_CALL   ? "partial_json"
                       : p->kind == WEIR_PART_REASONING ? "thinking"
                                                        : "text";
-    struct weir_jw j;
+    struct weir_jw j = begin(w, "content_block_delta");
 
-    if (!text.n)
-        return;
-    j = begin(w, "content_block_delta");
     weir_jw_i64(&j, "index", p->index);
     weir_jw_object(&j, "delta");
     weir_jw_z(&j, "type", type);
@@ -168,23 +158,13 @@ static void write_signature(struct weir_canon_writer *w, struct weir_canon_answe
     end(w, &j);
 }
 
-/* Hidden reasoning has no deltas: its block begins with all of it. */
-static bool can_open(const struct weir_canon_answer_part *p)
-{
-    return !p->redacted || p->ended;
-}
-
 static void open_block(struct weir_canon_writer *w, struct weir_canon_answer_part *p)
 {
     struct weir_jw j = begin(w, "content_block_start");
 
-    p->opened = true;
-    p->index = w->next_index++;
     weir_jw_i64(&j, "index", p->index);
     write_block(w, &j, "content_block", p, false);
     end(w, &j);
-    write_delta(w, p, weir_buf_str(&p->text));
-    weir_buf_fini(&p->text);
 }
 
 static void close_block(struct weir_canon_writer *w, struct weir_canon_answer_part *p)
@@ -193,53 +173,9 @@ static void close_block(struct weir_canon_writer *w, struct weir_canon_answer_pa
 
     if (p->kind == WEIR_PART_REASONING && !p->redacted)
         write_signature(w, p);
-    p->closed = true;
     j = begin(w, "content_block_stop");
     weir_jw_i64(&j, "index", p->index);
     end(w, &j);
-    weir_buf_fini(&p->signature);
-}
-
-static bool has_ended(const struct weir_canon_writer *w, const struct weir_canon_answer_part *p)
-{
-    return p->ended || (p->kind == WEIR_PART_TOOL_CALL && weir_json_tap_done(&p->arguments) &&
-                        w->live + 1 < w->part_count);
-}
-
-/* Lets the first part that has not ended onto the wire. */
-static void advance(struct weir_canon_writer *w)
-{
-    while (w->live < w->part_count) {
-        struct weir_canon_answer_part *p = w->parts[w->live];
-
-        if (!p->opened && can_open(p))
-            open_block(w, p);
-        if (!p->opened || !has_ended(w, p))
-            return;
-        close_block(w, p);
-        w->live++;
-    }
-}
-
-static void follow_arguments(struct weir_canon_answer_part *p, struct weir_str text)
-{
-    char *bytes = weir_alloc(text.n + 1);
-
-    weir_json_tap_feed(&p->arguments, bytes, weir_json_unescape(text, bytes));
-    free(bytes);
-}
-
-static void add_piece(struct weir_canon_writer *w, struct weir_canon_answer_part *p,
-                      struct weir_str text)
-{
-    if (p->closed)
-        return;
-    if (p->kind == WEIR_PART_TOOL_CALL)
-        follow_arguments(p, text);
-    if (p->opened)
-        write_delta(w, p, text);
-    else
-        weir_canon_gather(w, &p->text, text);
 }
 
 static void write_end(struct weir_canon_writer *w)
@@ -257,18 +193,10 @@ static void write_end(struct weir_canon_writer *w)
 
 void weir_messages_write_event(struct weir_canon_writer *w, const struct weir_canon_event *e)
 {
-    struct weir_canon_answer_part *p = weir_canon_note(w, e);
+    static const struct weir_canon_blocks blocks = {write_start, open_block, write_delta,
+                                                    close_block, write_end};
 
-    if (e->type == WEIR_EVENT_START)
-        write_start(w);
-    else if (p && e->type == WEIR_EVENT_DELTA)
-        add_piece(w, p, e->text);
-    else if (p && e->type == WEIR_EVENT_SIGNATURE && !p->closed)
-        weir_canon_gather(w, &p->signature, e->text);
-    if (e->type == WEIR_EVENT_COMPLETE)
-        write_end(w);
-    else
-        advance(w);
+    weir_canon_write_blocks(w, e, &blocks);
 }
 
 void weir_messages_write_answer(struct weir_canon_writer *w)

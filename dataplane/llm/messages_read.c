@@ -310,7 +310,7 @@ static bool read_choice(struct weir_canon_in *in)
 }
 
 /* output_config.effort is the finer word for it. */
-static bool read_thinking_config(struct weir_canon_in *in)
+bool weir_messages_canon_thinking(struct weir_canon_in *in, const char *path)
 {
     struct weir_str raw, type = WEIR_STR_NULL, budget = type;
     const struct weir_canon_want want[] = {
@@ -321,7 +321,7 @@ static bool read_thinking_config(struct weir_canon_in *in)
         return false;
     if (!raw.p)
         return true;
-    if (!weir_canon_pick(in, raw, want, 3, "thinking.") || !weir_canon_inner(in, type, &type))
+    if (!weir_canon_pick(in, raw, want, 3, path) || !weir_canon_inner(in, type, &type))
         return false;
     if (weir_json_is(type, "disabled")) {
         in->call->effort = WEIR_STR("none");
@@ -332,9 +332,14 @@ static bool read_thinking_config(struct weir_canon_in *in)
                            : tokens < 16384 ? WEIR_STR("medium")
                                             : WEIR_STR("high");
     } else if (!weir_json_is(type, "enabled") && !weir_json_is(type, "adaptive")) {
-        weir_canon_in_loses(in, "thinking.", type, false);
+        weir_canon_in_loses(in, path, type, false);
     }
     return true;
+}
+
+static bool read_thinking_config(struct weir_canon_in *in)
+{
+    return weir_messages_canon_thinking(in, "thinking.");
 }
 
 static bool read_output_config(struct weir_canon_in *in)

@@ -57,7 +57,7 @@ static bool read_metadata(struct weir_llm_decoder *d)
     return !d->j.fault;
 }
 
-static bool read_thinking(struct weir_llm_decoder *d)
+bool weir_messages_thinking(struct weir_llm_decoder *d)
 {
     struct weir_str key, type = WEIR_STR_NULL;
 
@@ -82,5 +82,5 @@ const struct weir_llm_field weir_messages_fields[WEIR_MESSAGES_FIELDS] = {
     {"model", weir_llm_read_model},  {"messages", weir_llm_read_messages},
     {"max_tokens", read_max_tokens}, {"stream", weir_llm_read_stream},
     {"system", read_system},         {"tools", weir_llm_read_tools},
-    {"metadata", read_metadata},     {"thinking", read_thinking},
+    {"metadata", read_metadata},     {"thinking", weir_messages_thinking},
 };

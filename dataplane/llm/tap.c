@@ -121,6 +121,11 @@ const struct weir_llm_seen *weir_llm_tap_seen(const struct weir_llm_tap *t)
     return &t->seen;
 }
 
+void weir_llm_tap_elapsed(struct weir_llm_tap *t, int64_t ms)
+{
+    t->elapsed_ms = ms;
+}
+
 static struct weir_str picked(const struct weir_json_pick *k)
 {
     /* An error that was too long is still worth its beginning; for all others half is nothing. */

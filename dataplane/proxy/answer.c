@@ -46,7 +46,8 @@ size_t weir_answer_headers(struct weir_exchange *x, bool with_cost, struct weir_
 
 enum weir_verdict weir_answer_error(struct weir_exchange *x, const struct weir_err *err)
 {
-    struct weir_http_header h[WEIR_ANSWER_HEADERS + 3];
+    struct weir_http_header h[WEIR_ANSWER_HEADERS + 4];
+    const char *type;
     size_t n = 0;
     struct weir_buf body;
 
@@ -60,6 +61,9 @@ enum weir_verdict weir_answer_error(struct weir_exchange *x, const struct weir_e
         h[n++] = header("retry-after", weir_arena_printf(x->arena, "%" PRId64, err->retry_after_s));
     if (weir_llm_error_final(err))
         h[n++] = header("x-should-retry", "false");
+    type = weir_llm_error_type(x->endpoint.dialect, (uint16_t)x->status);
+    if (type)
+        h[n++] = header("x-amzn-errortype", type);
     n += weir_answer_headers(x, false, h + n);
     weir_buf_init(&body, MAX_ERROR_BYTES);
     weir_llm_error_body(x->endpoint.dialect, err, weir_str_of(x->id), &body);

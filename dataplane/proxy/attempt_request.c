@@ -31,6 +31,9 @@ static bool stays_behind(struct weir_str name)
                                             WEIR_STR_INIT("x-forwarded-host"),
                                             WEIR_STR_INIT("x-forwarded-proto"),
                                             WEIR_STR_INIT("x-real-ip"),
+                                            WEIR_STR_INIT("x-amz-date"),
+                                            WEIR_STR_INIT("x-amz-security-token"),
+                                            WEIR_STR_INIT("x-amz-content-sha256"),
                                             WEIR_STR_INIT("content-type")};
 
     if (name.n >= 7 && weir_str_ieq((struct weir_str){name.p, 7}, WEIR_STR("x-weir-")))
@@ -43,8 +46,11 @@ static bool is_of_dialect(struct weir_str name)
 {
     static const struct weir_str prefixes[] = {
         WEIR_STR_INIT("anthropic-"), WEIR_STR_INIT("openai-"),   WEIR_STR_INIT("x-stainless-"),
-        WEIR_STR_INIT("x-codex-"),   WEIR_STR_INIT("x-openai-"), WEIR_STR_INIT("x-goog-")};
+        WEIR_STR_INIT("x-codex-"),   WEIR_STR_INIT("x-openai-"), WEIR_STR_INIT("x-goog-"),
+        WEIR_STR_INIT("x-amz"),      WEIR_STR_INIT("amz-sdk-")};
 
+    if (weir_str_ieq(name, WEIR_STR("accept")))
+        return true;
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
         if (name.n >= prefixes[i].n &&
             weir_str_ieq((struct weir_str){name.p, prefixes[i].n}, prefixes[i]))
@@ -67,7 +73,7 @@ static size_t pass_credentials(const struct weir_exchange *x, struct weir_http_h
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct weir_str value = weir_http_req_header(x->req, names[i]);
 
-        if (value.p && !weir_str_ends(value, x->credential))
+        if (value.p && !memmem(value.p, value.n, x->credential.p, x->credential.n))
             out[n++] = header(names[i], value);
     }
     return n;

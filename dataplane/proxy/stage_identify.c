@@ -36,6 +36,23 @@ static int classify(struct weir_exchange *x)
     return rc;
 }
 
+/* AWS's SDKs sign what they send: the key's id names the caller, in the clear, and here it is all
+ * of the key. What they sign is not looked at, for nobody here has the other half. */
+static struct weir_str signing_key(struct weir_str fields)
+{
+    static const struct weir_str credential = WEIR_STR_INIT("Credential=");
+    struct weir_str end;
+
+    while (fields.n) {
+        struct weir_str one = weir_str_trim(weir_str_cut(fields, ',', &fields));
+
+        if (weir_str_starts(one, credential))
+            return weir_str_cut((struct weir_str){one.p + credential.n, one.n - credential.n}, '/',
+                                &end);
+    }
+    return WEIR_STR_NULL;
+}
+
 static struct weir_str presented_key(const struct weir_http_req *req, struct weir_str of_query)
 {
     static const struct weir_str names[] = {
@@ -49,6 +66,8 @@ static struct weir_str presented_key(const struct weir_http_req *req, struct wei
     scheme = weir_str_cut(key, ' ', &token);
     if (token.p && weir_str_ieq(scheme, WEIR_STR("bearer")) && weir_str_trim(token).n)
         return weir_str_trim(token);
+    if (weir_str_ieq(scheme, WEIR_STR("AWS4-HMAC-SHA256")))
+        return signing_key(token);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         key = weir_http_req_header(req, names[i]);
         if (key.n)
@@ -148,12 +167,12 @@ enum weir_verdict weir_stage_identify(struct weir_exchange *x)
                                             "?alt=sse to streamGenerateContent."});
     if (rc)
         return weir_answer_error(
-            x,
-            &(struct weir_err){.rc = rc,
-                               .http_status = 404,
-                               .code = "unknown_path",
-                               .detail = "Weir serves /v1/chat/completions, /v1/messages, "
-                                         "/v1/messages/count_tokens, /v1/responses, "
-                                         "/v1beta/models/MODEL:generateContent and /v1/models."});
+            x, &(struct weir_err){.rc = rc,
+                                  .http_status = 404,
+                                  .code = "unknown_path",
+                                  .detail = "Weir serves /v1/chat/completions, /v1/messages, "
+                                            "/v1/messages/count_tokens, /v1/responses, "
+                                            "/v1beta/models/MODEL:generateContent, "
+                                            "/model/MODEL/converse and /v1/models."});
     return find_caller(x, key);
 }

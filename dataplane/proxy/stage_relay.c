@@ -58,18 +58,31 @@ static void keep_head(struct weir_exchange *x, const struct weir_http_call_head 
                                           weir_arena_copy(x->arena, head->headers[i].value)};
 }
 
+static struct weir_http_header content_type(const struct weir_exchange *x)
+{
+    return (struct weir_http_header){WEIR_STR("content-type"),
+                                     x->event_stream ? weir_dialect_stream_type(x->endpoint.dialect)
+                                                     : WEIR_STR("application/json")};
+}
+
 /* Of a translated answer the provider's headers say nothing to the client but when to come back. */
 static void make_head(struct weir_exchange *x, const struct weir_http_call_head *head)
 {
-    x->head = weir_arena_alloc(x->arena, (2 + WEIR_ANSWER_HEADERS) * sizeof *x->head);
-    x->head[0] = (struct weir_http_header){WEIR_STR("content-type"),
-                                           x->event_stream ? WEIR_STR("text/event-stream")
-                                                           : WEIR_STR("application/json")};
-    x->head_count = 1;
-    for (size_t i = 0; i < head->header_count && x->head_count < 2; i++)
+    const char *error =
+        x->status >= 400 ? weir_llm_error_type(x->endpoint.dialect, (uint16_t)x->status) : NULL;
+    struct weir_str later = WEIR_STR_NULL;
+    struct weir_http_header *h;
+
+    for (size_t i = 0; i < head->header_count; i++)
         if (weir_str_ieq(head->headers[i].name, WEIR_STR("retry-after")))
-            x->head[x->head_count++] = (struct weir_http_header){
-                WEIR_STR("retry-after"), weir_arena_copy(x->arena, head->headers[i].value)};
+            later = weir_arena_copy(x->arena, head->headers[i].value);
+    h = x->head = weir_arena_alloc(x->arena, (3 + WEIR_ANSWER_HEADERS) * sizeof *x->head);
+    *h++ = content_type(x);
+    if (later.p)
+        *h++ = (struct weir_http_header){WEIR_STR("retry-after"), later};
+    if (error)
+        *h++ = (struct weir_http_header){WEIR_STR("x-amzn-errortype"), weir_str_of(error)};
+    x->head_count = (size_t)(h - x->head);
 }
 
 static void to_client(struct weir_exchange *x, struct weir_str bytes)
@@ -255,11 +268,18 @@ static void hold_document(struct weir_exchange *x)
 
 /* ---- upstream's events ---- */
 
+static void tell_time(struct weir_exchange *x)
+{
+    weir_llm_tap_elapsed(x->tap, (weir_mono_us() - x->started_us) / 1000);
+}
+
 void weir_relay_body(struct weir_exchange *x, const char *p, size_t n)
 {
-    int rc = weir_llm_tap_feed(x->tap, p, n, sink, x);
     const struct weir_llm_seen *seen = weir_llm_tap_seen(x->tap);
+    int rc;
 
+    tell_time(x);
+    rc = weir_llm_tap_feed(x->tap, p, n, sink, x);
     if (rc) {
         weir_relay_error(x, rc,
                          rc == WEIR_EPROTO ? "an event of its stream is damaged"
@@ -303,9 +323,11 @@ static void send_whole(struct weir_exchange *x)
 
 void weir_relay_end(struct weir_exchange *x)
 {
-    int rc = weir_llm_tap_end(x->tap, sink, x);
     bool failed;
+    int rc;
 
+    tell_time(x);
+    rc = weir_llm_tap_end(x->tap, sink, x);
     if (rc && (x->event_stream || weir_exchange_is_translated(x))) {
         weir_relay_error(x, WEIR_ECLOSED,
                          x->event_stream ? "its stream ended before it was complete"
@@ -380,8 +402,6 @@ static void pump_echo(struct weir_exchange *x)
 
 static void begin_echo(struct weir_exchange *x)
 {
-    static const struct weir_http_header json = {{"content-type", 12}, {"application/json", 16}};
-    static const struct weir_http_header sse = {{"content-type", 12}, {"text/event-stream", 17}};
     struct weir_llm_echo_conf conf = {.call = &x->call,
                                       .body = x->body,
                                       .id = weir_prng_next(&x->worker->prng),
@@ -392,7 +412,7 @@ static void begin_echo(struct weir_exchange *x)
     if (weir_attempt_limits(x))
         x->call.max_output_tokens = x->candidate->choice_limit;
     x->head = weir_arena_alloc(x->arena, (1 + WEIR_ANSWER_HEADERS) * sizeof *x->head);
-    x->head[0] = x->event_stream ? sse : json;
+    x->head[0] = content_type(x);
     x->head_count = 1;
     x->echo = weir_llm_echo_create(x->arena, &conf);
 }
@@ -428,12 +448,11 @@ static bool is_type(struct weir_str value, struct weir_str type)
     return value.n >= type.n && weir_str_ieq((struct weir_str){value.p, type.n}, type);
 }
 
-static bool is_event_stream(const struct weir_http_call_head *head)
+static bool is_event_stream(const struct weir_http_call_head *head, enum weir_dialect d)
 {
     for (size_t i = 0; i < head->header_count; i++)
         if (weir_str_ieq(head->headers[i].name, WEIR_STR("content-type")))
-            return is_type(head->headers[i].value, WEIR_STR("text/event-stream")) ||
-                   is_type(head->headers[i].value, WEIR_STR("application/vnd.amazon.eventstream"));
+            return is_type(head->headers[i].value, weir_dialect_stream_type(d));
     return false;
 }
 
@@ -447,7 +466,7 @@ enum weir_verdict weir_stage_relay(struct weir_exchange *x)
         begin_echo(x);
     } else {
         x->status = x->response->status;
-        x->event_stream = is_event_stream(x->response) && x->status < 300;
+        x->event_stream = is_event_stream(x->response, x->candidate->dialect) && x->status < 300;
         if (weir_exchange_is_translated(x))
             make_head(x, x->response);
         else

@@ -103,9 +103,16 @@ static void the_model_is_in_the_path(void **state)
     to.stream = false;
     assert_string_equal(weir_llm_endpoint_path(&to, WEIR_STR("/base"), arena).p,
                         "/base/model/a%3Ab%2Fc/converse");
+    assert_int_equal(weir_llm_endpoint_find(WEIR_HTTP_POST,
+                                            WEIR_STR("/bedrock/model/a%3Ab%2Fc/converse-stream"),
+                                            arena, &to),
+                     WEIR_OK);
+    assert_true(to.stream && to.operation == WEIR_OP_GENERATE);
+    assert_true(weir_str_is(to.model, "a:b/c"));
     assert_int_equal(
-        weir_llm_endpoint_find(WEIR_HTTP_POST, WEIR_STR("/model/x/converse"), arena, &to),
-        WEIR_ENOTFOUND);
+        weir_llm_endpoint_find(WEIR_HTTP_POST, WEIR_STR("/model/x/count-tokens"), arena, &to),
+        WEIR_OK);
+    assert_int_equal(to.operation, WEIR_OP_COUNT_TOKENS);
 }
 
 static void drop(void *arg, const char *p, size_t n)

@@ -49,7 +49,7 @@ static struct weir_llm_echo *echo(enum weir_dialect d, const char *body)
     struct weir_err err;
 
     weir_buf_clear(&out);
-    if (d == WEIR_DIALECT_GEMINI)
+    if (d == WEIR_DIALECT_GEMINI || d == WEIR_DIALECT_BEDROCK)
         at.model = WEIR_STR("echo");
     assert_int_equal(weir_llm_decode(&at, conf.body, arena, &call, &err), WEIR_OK);
     return weir_llm_echo_create(arena, &conf);
@@ -76,6 +76,14 @@ static void errors_have_the_shape_of_their_dialect(void **state)
     assert_string_equal(text(),
                         "{\"error\":{\"message\":\"The budget \\\"x\\\" is used up.\",\"type\":"
                         "\"insufficient_quota\",\"code\":\"budget_exceeded\",\"param\":null}}");
+    weir_buf_clear(&out);
+    assert_int_equal(weir_llm_error_body(WEIR_DIALECT_BEDROCK, &err, WEIR_STR("r1"), &out),
+                     WEIR_OK);
+    assert_string_equal(text(),
+                        "{\"__type\":\"ServiceQuotaExceededException\",\"message\":"
+                        "\"The budget \\\"x\\\" is used up.\",\"reason\":\"budget_exceeded\"}");
+    assert_string_equal(weir_llm_error_type(WEIR_DIALECT_BEDROCK, 429), "ThrottlingException");
+    assert_null(weir_llm_error_type(WEIR_DIALECT_OPENAI_CHAT, 429));
     assert_true(weir_llm_error_final(&err));
     err.http_status = 503;
     assert_false(weir_llm_error_final(&err));
@@ -97,6 +105,7 @@ static void a_failure_is_read_by_the_stream_reader_as_an_error(void **state)
         weir_buf_adds(&out, weir_llm_keepalive(d));
         assert_int_equal(weir_llm_tap_feed(t, out.p, out.n, drop, NULL), WEIR_OK);
         assert_true(weir_llm_tap_seen(t)->error);
+        assert_true(weir_llm_tap_seen(t)->events >= 1);
         assert_true(weir_str_is(weir_llm_tap_seen(t)->error_message, "gone"));
     }
 }
@@ -148,8 +157,15 @@ static void model_lists_are_json_in_either_shape(void **state)
     "\"Gr\\u00fc\\u00dfe an \"},{\"text\":\"alle in der gro\xc3\x9f"                               \
     "en Stadt\"}],\"role\":\"user\"},{\"role\":\"model\",\"parts\":[{\"text\":\"no\"}]}]}"
 
+#define BLOCKS                                                                                     \
+    "{\"messages\":[{\"role\":\"user\",\"content\":[{\"text\":\"no\"}]},{\"content\":[{\"text\":"  \
+    "\"Gr\\u00fc\\u00dfe an \"},{\"text\":\"alle in der gro\xc3\x9f"                               \
+    "en Stadt\"}],\"role\":\"user\"},{\"role\":\"assistant\",\"content\":[{\"text\":\"no\"}]}]}"
+
 static const char *body_of(enum weir_dialect d, bool stream)
 {
+    if (d == WEIR_DIALECT_BEDROCK)
+        return BLOCKS;
     if (d == WEIR_DIALECT_GEMINI)
         return CONTENTS;
     if (d == WEIR_DIALECT_OPENAI_RESPONSES)

@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "dataplane/llm/chat.h"
+#include "dataplane/llm/converse.h"
 #include "dataplane/llm/gemini.h"
 #include "dataplane/llm/messages.h"
 #include "dataplane/llm/responses.h"
@@ -166,6 +167,35 @@ static const struct row gemini_rows[] = {
     {"continuationToken", "\"t\""},
 };
 
+#define TOOLS_CONVERSE "{\"toolSpec\":{\"name\":\"f\",\"inputSchema\":{\"json\":{}}}}"
+#define SCHEMA_CONVERSE                                                                            \
+    "{\"type\":\"json_schema\",\"structure\":{\"jsonSchema\":{\"name\":\"n\",\"schema\":\"{}\"}}}"
+
+static const struct row converse_rows[] = {
+    {"messages", "[{\"role\":\"user\",\"content\":[{\"text\":\"u\"}]},"
+                 "{\"role\":\"assistant\",\"content\":[{\"text\":\"a\"}]}]"},
+    {"system", "[{\"text\":\"s\"}]"},
+    {"toolConfig", "{\"tools\":[" TOOLS_CONVERSE "]}"},
+    {"toolConfig", "{\"tools\":[" TOOLS_CONVERSE "],\"toolChoice\":{\"any\":{}}}"},
+    {"toolConfig", "{\"tools\":[{\"systemTool\":{\"name\":\"nova_grounding\"}}]}"},
+    {"inferenceConfig", "{\"maxTokens\":9}"},
+    {"inferenceConfig", "{\"temperature\":0.5}"},
+    {"inferenceConfig", "{\"topP\":0.5}"},
+    {"inferenceConfig", "{\"stopSequences\":[\"x\"]}"},
+    {"outputConfig", "{\"textFormat\":" SCHEMA_CONVERSE "}"},
+    {"outputConfig", "{\"effort\":\"high\"}"},
+    {"serviceTier", "{\"type\":\"flex\"}"},
+    {"additionalModelRequestFields",
+     "{\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":8000}}"},
+    {"additionalModelRequestFields", "{\"top_k\":3}"},
+    {"additionalModelRequestFields", "{\"another\":1}"},
+    {"performanceConfig", "{\"latency\":\"optimized\"}"},
+    {"requestMetadata", "{\"k\":\"v\"}"},
+    {"additionalModelResponseFieldPaths", "[\"/stop_sequence\"]"},
+    {"guardrailConfig", "{\"guardrailIdentifier\":\"g\"}"},
+    {"promptVariables", "{\"k\":{\"text\":\"v\"}}"},
+};
+
 #define TABLE(dialect, title, rows, canon, count)                                                  \
     {                                                                                              \
         dialect, title, rows, sizeof(rows) / sizeof *(rows), canon, count                          \
@@ -186,7 +216,8 @@ static const struct table {
     TABLE(WEIR_DIALECT_OPENAI_RESPONSES, "OpenAI Responses", responses_rows, weir_responses_canon,
           WEIR_RESPONSES_CANON),
     TABLE(WEIR_DIALECT_GEMINI, "Gemini", gemini_rows, weir_gemini_canon, WEIR_GEMINI_CANON),
-    {.dialect = WEIR_DIALECT_BEDROCK, .title = "Bedrock Converse"}, /* of providers only */
+    TABLE(WEIR_DIALECT_BEDROCK, "Bedrock Converse", converse_rows, weir_converse_canon,
+          WEIR_CONVERSE_CANON),
 };
 
 enum { TABLES = sizeof tables / sizeof *tables };
@@ -253,7 +284,8 @@ static void add_outcome(struct weir_buf *out, const struct row *r, struct weir_s
 {
     size_t n = out->n;
 
-    if (strncmp(r->field, "max_", 4) == 0 || strstr(r->value, "maxOutputTokens")) {
+    if (strncmp(r->field, "max_", 4) == 0 || strstr(r->value, "maxOutputTokens") ||
+        strstr(r->value, "maxTokens")) {
         weir_buf_addz(out, "the target's limit of output");
         return;
     }
@@ -266,13 +298,13 @@ static void add_row(struct weir_buf *out, enum weir_dialect d, enum weir_dialect
                     const struct row *r)
 {
     const char *input = weir_llm_ops(d)->input_field;
-    const char *base = weir_arena_printf(arena, "{\"model\":\"m\",\"%s\":[]}", input);
+    const char *model = weir_llm_ops(d)->model_in_path ? "" : "\"model\":\"m\",";
+    const char *base = weir_arena_printf(arena, "{%s\"%s\":[]}", model, input);
     struct weir_llm_translation with, without;
     const char *body =
         strcmp(r->field, input) == 0
-            ? weir_arena_printf(arena, "{\"model\":\"m\",\"%s\":%s}", input, r->value)
-            : weir_arena_printf(arena, "{\"model\":\"m\",\"%s\":[],\"%s\":%s}", input, r->field,
-                                r->value);
+            ? weir_arena_printf(arena, "{%s\"%s\":%s}", model, input, r->value)
+            : weir_arena_printf(arena, "{%s\"%s\":[],\"%s\":%s}", model, input, r->field, r->value);
     int rc = translate(d, to, body, false, &with);
 
     assert_int_equal(translate(d, to, base, false, &without), WEIR_OK);
@@ -315,9 +347,8 @@ static const char tail[] =
     "\n## Answers\n\n"
     "- Reasoning reaches a foreign client with its signature as `weir.<dialect>.<opaque>` "
     "(`reasoning_details` in Chat Completions, `signature` or `data` in Messages, "
-    "`encrypted_content` in Responses) and goes back "
-    "only "
-    "to the API that signed it.\n"
+    "`encrypted_content` in Responses, `signature` or `redactedContent` in Converse) and goes back "
+    "only to the API that signed it.\n"
     "- Towards Responses nothing is stored; reasoning is asked for in its encrypted form where the "
     "caller sets an effort, so that it can go back.\n"
     "- Of Responses' own tools, one of a namespace is called `NAMESPACE__NAME` elsewhere, and one "
@@ -327,8 +358,8 @@ static const char tail[] =
     "provider's tools are losses.\n"
     "- A failed tool result is told to Chat Completions and Responses as a text that begins with "
     "`Error: `; towards Chat Completions a result's images follow in a message of the user.\n"
-    "- Parallel tool calls keep their order; towards Messages one block is open at a time, towards "
-    "Responses each part is an item of its own.\n"
+    "- Parallel tool calls keep their order; towards Messages and Converse one block is open at a "
+    "time, towards Responses each part is an item of its own.\n"
     "- Usage is the same for the same call: Chat Completions and Responses count cached tokens in "
     "the input, "
     "Messages beside `input_tokens`. A Messages stream from a provider that tells usage at its end "
@@ -341,6 +372,9 @@ static const char tail[] =
     "first call of its name that has none yet. A result's images follow in a content of their "
     "own.\n"
     "- Google's names may be written with underscores, too.\n"
+    "- Converse's answers name no model. `metrics.latencyMs` is the time that the call has taken "
+    "here. A refusal ends with `content_filtered`; documents as texts become texts; only bytes are "
+    "carried, not what lies in S3.\n"
     "- Not carried: citations, log probabilities, results of the provider's own tools, audio.\n";
 
 static void the_page_is_up_to_date(void **state)
@@ -355,7 +389,7 @@ static void the_page_is_up_to_date(void **state)
     weir_buf_addz(&made, head);
     for (size_t i = 0; i < TABLES; i++)
         for (size_t k = 0; k < TABLES; k++)
-            if (k != i && tables[i].rows)
+            if (k != i)
                 add_table(&made, &tables[i], &tables[k]);
     weir_buf_addz(&made, tail);
     if (getenv("WEIR_UPDATE_DOCS"))

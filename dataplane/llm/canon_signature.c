@@ -1,6 +1,7 @@
-/* gemini_signature.c - thought signatures are bytes on Google's wire, so base64 to its clients:
- * a foreign one must look like that, too. */
-#include "dataplane/llm/gemini.h"
+/* canon_signature.c - what a model has signed, where a dialect has bytes for it, and so base64: a
+ * foreign signature must look like that, too. */
+#include "dataplane/llm/canon_in.h"
+#include "dataplane/llm/canon_out.h"
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -45,15 +46,15 @@ static struct weir_str decode(struct weir_arena *a, struct weir_str s)
     return (struct weir_str){out, (size_t)(p - out)};
 }
 
-void weir_gemini_put_signature(struct weir_jw *w, struct weir_arena *a, struct weir_str signature,
-                               enum weir_dialect signer)
+void weir_canon_put_coded(struct weir_jw *w, struct weir_arena *a, const char *key,
+                          struct weir_str signature, enum weir_dialect signer, enum weir_dialect to)
 {
     const char *name = weir_dialect_name(signer);
 
-    if (signer != WEIR_DIALECT_GEMINI)
+    if (signer != to)
         signature = encode(
             a, weir_str_of(weir_arena_printf(a, "weir.%s.%.*s", name, WEIR_STR_ARG(signature))));
-    weir_canon_put(w, "thoughtSignature", signature);
+    weir_canon_put(w, key, signature);
 }
 
 /* What was wrapped stands inside of a JSON string again: nothing that would have to be escaped. */
@@ -66,18 +67,18 @@ static bool is_plain(struct weir_str s)
     return true;
 }
 
-void weir_gemini_unwrap(struct weir_arena *a, struct weir_str text, struct weir_str *signature,
-                        enum weir_dialect *signer)
+void weir_canon_unwrap_coded(struct weir_arena *a, struct weir_str text, enum weir_dialect own,
+                             struct weir_str *signature, enum weir_dialect *signer)
 {
     static const struct weir_str mark = WEIR_STR_INIT("d2Vpci"); /* of "weir" */
     struct weir_str plain;
 
     *signature = text;
-    *signer = WEIR_DIALECT_GEMINI;
+    *signer = own;
     if (!weir_str_starts(text, mark))
         return;
     plain = decode(a, text);
-    weir_canon_unwrap(plain, WEIR_DIALECT_GEMINI, signature, signer);
-    if (*signer == WEIR_DIALECT_GEMINI || !is_plain(plain))
-        *signature = text, *signer = WEIR_DIALECT_GEMINI;
+    weir_canon_unwrap(plain, own, signature, signer);
+    if (*signer == own || !is_plain(plain))
+        *signature = text, *signer = own;
 }
