@@ -6,7 +6,7 @@ import os from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 import { ConverseCommand, ConverseStreamCommand, CountTokensCommand } from "@aws-sdk/client-bedrock-runtime";
-import { Bedrock, REGION, awsClient, event, exception } from "./lib/bedrock.mjs";
+import { Bedrock, REGION, awsClient, collect, event, exception } from "./lib/bedrock.mjs";
 import { CALLER_KEY, budget, provider, records, route, setting, settled, testTls } from "./lib/setup.mjs";
 
 const MODEL = "arn:aws:bedrock:eu-central-1:1:inference-profile/mock-small:0";
@@ -60,26 +60,6 @@ metadata: {name: repeat}
 spec: {dialect: echo}
 ---` + to("echo", { provider: "repeat", model: "mock-small" }) + more });
   return { ...s, bedrock, aws: awsClient(t, s.weir.url) };
-}
-
-// What the stream's events make together, as the SDK's users put it together.
-async function collect({ stream }) {
-  const out = { blocks: [], stops: 0 };
-  for await (const e of stream) {
-    const at = (x) => (out.blocks[x.contentBlockIndex] ??= { text: "", input: "", reasoning: "" });
-    if (e.messageStart) out.role = e.messageStart.role;
-    if (e.contentBlockStart) Object.assign(at(e.contentBlockStart), e.contentBlockStart.start.toolUse);
-    const d = e.contentBlockDelta?.delta;
-    if (d?.text) at(e.contentBlockDelta).text += d.text;
-    if (d?.toolUse) at(e.contentBlockDelta).input += d.toolUse.input;
-    if (d?.reasoningContent?.text) at(e.contentBlockDelta).reasoning += d.reasoningContent.text;
-    if (d?.reasoningContent?.signature) at(e.contentBlockDelta).signature = d.reasoningContent.signature;
-    if (e.contentBlockStop) out.stops++;
-    if (e.messageStop) out.reason = e.messageStop.stopReason;
-    if (e.metadata) out.usage = e.metadata.usage, out.metrics = e.metadata.metrics;
-  }
-  out.text = out.blocks.map((b) => b.text).join("");
-  return out;
 }
 
 test("towards Bedrock the bytes pass, streams and counts too, by bearer token or signed, and are billed", async (t) => {

@@ -7,6 +7,7 @@ import { EventStreamCodec } from "@smithy/eventstream-codec";
 import { SignatureV4 } from "@smithy/signature-v4";
 import { BedrockRuntimeClient } from "@aws-sdk/client-bedrock-runtime";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
+import { pieces } from "./mock.mjs";
 import { CALLER_KEY } from "./weir.mjs";
 
 const codec = new EventStreamCodec((b) => Buffer.from(b).toString(), (s) => Buffer.from(s));
@@ -67,9 +68,7 @@ export class Bedrock {
     if (answer.status) return this.json(res, answer.status, answer.body);
     if (!call.path.endsWith("/converse-stream")) return this.json(res, 200, answer.body);
     res.writeHead(200, { "content-type": "application/vnd.amazon.eventstream" });
-    const bytes = Buffer.concat(answer.events);
-    const step = answer.split ?? bytes.length;
-    for (let at = 0; at < bytes.length; at += step) res.write(bytes.subarray(at, at + step));
+    for (const piece of pieces(Buffer.concat(answer.events), answer.split)) res.write(piece);
     if (answer.then) res.write(await answer.then); // a promise of what comes last
     res.end();
   }
@@ -93,4 +92,25 @@ export function awsClient(t, url, auth = { token: { token: CALLER_KEY }, authSch
   const client = new BedrockRuntimeClient({ endpoint: url, region: REGION, maxAttempts: 1, requestHandler: new NodeHttpHandler(), ...auth });
   t.after(() => client.destroy());
   return client;
+}
+
+// What the events of a stream make together, put together as the SDK's users do.
+export async function collect({ stream }) {
+  const out = { blocks: [], stops: 0 };
+  for await (const e of stream) {
+    const at = (x) => (out.blocks[x.contentBlockIndex] ??= { text: "", input: "", reasoning: "" });
+    if (e.messageStart) out.role = e.messageStart.role;
+    if (e.contentBlockStart) Object.assign(at(e.contentBlockStart), e.contentBlockStart.start.toolUse);
+    const { text, toolUse, reasoningContent: reasoning } = e.contentBlockDelta?.delta ?? {};
+    if (text) at(e.contentBlockDelta).text += text;
+    if (toolUse) at(e.contentBlockDelta).input += toolUse.input;
+    if (reasoning?.text) at(e.contentBlockDelta).reasoning += reasoning.text;
+    if (reasoning?.signature) at(e.contentBlockDelta).signature = reasoning.signature;
+    if (reasoning?.redactedContent) at(e.contentBlockDelta).redacted = reasoning.redactedContent;
+    if (e.contentBlockStop) out.stops++;
+    if (e.messageStop) out.reason = e.messageStop.stopReason;
+    if (e.metadata) ({ usage: out.usage, metrics: out.metrics } = e.metadata);
+  }
+  out.text = out.blocks.map((b) => b.text).join("");
+  return out;
 }

@@ -3,7 +3,7 @@
 import http from "node:http";
 import { once } from "node:events";
 import { GoogleGenAI } from "@google/genai";
-import { PRICES, tokensOf } from "./mock.mjs";
+import { PRICES, pieces, tokensOf } from "./mock.mjs";
 import { CALLER_KEY, budget, provider, route } from "./weir.mjs";
 import { setting } from "./setup.mjs";
 
@@ -14,7 +14,7 @@ const CONFIG = new Set(`temperature topP topK candidateCount maxOutputTokens sto
 const PART = new Set("text thought thoughtSignature inlineData fileData functionCall functionResponse videoMetadata".split(" "));
 
 const defaults = { status: 200, tokens: 10, thoughts: 0, cached: 0, parts: undefined, finishReason: "STOP", split: 0, chunks: undefined,
-  gate: undefined }; // gate: a promise that is awaited behind the first chunk
+  whole: undefined, gate: undefined }; // gate: a promise that is awaited behind the first chunk
 
 export const chunk = (parts, rest = {}) => ({ candidates: [{ content: { parts, role: "model" }, index: 0, ...rest.candidate }], modelVersion: "mock-small", responseId: "resp_1", ...rest.top });
 
@@ -76,7 +76,7 @@ export class GeminiMock {
     this.validate(req, body, stream, url.searchParams);
     if (m[2] === "countTokens") return this.json(res, 200, { totalTokens: tokensOf(JSON.stringify(body.contents)) });
     const plan = { ...defaults, ...this.plan(call, this.calls.length) };
-    if (plan.status !== 200) return this.json(res, plan.status, { error: { code: plan.status, message: "mock says no", status: plan.statusName ?? "UNAVAILABLE" } });
+    if (plan.status !== 200) return this.json(res, plan.status, plan.body ?? { error: { code: plan.status, message: "mock says no", status: plan.statusName ?? "UNAVAILABLE" } });
     const input = tokensOf(JSON.stringify(body.contents));
     const usageMetadata = { promptTokenCount: input, candidatesTokenCount: plan.tokens, totalTokenCount: input + plan.tokens + plan.thoughts,
       ...(plan.cached && { cachedContentTokenCount: plan.cached }), ...(plan.thoughts && { thoughtsTokenCount: plan.thoughts }) };
@@ -88,7 +88,7 @@ export class GeminiMock {
     call.usage = usageMetadata;
     const parts = plan.parts ?? [{ text: WORD.repeat(plan.tokens) }];
     const last = { candidate: { finishReason: plan.finishReason }, top: { usageMetadata } };
-    if (!stream) return this.json(res, 200, chunk(parts, last));
+    if (!stream) return this.json(res, 200, plan.whole ?? chunk(parts, last));
     res.writeHead(200, { "content-type": "text/event-stream" });
     const list = plan.chunks ?? [...(plan.parts ?? Array.from({ length: plan.tokens }, () => ({ text: WORD }))).map((p) => chunk([p])), chunk([{ text: "" }], last)];
     const frames = list.map((c) => `data: ${JSON.stringify(c)}\r\n\r\n`);
@@ -96,10 +96,8 @@ export class GeminiMock {
       res.write(frames.shift());
       await plan.gate;
     }
-    const bytes = Buffer.from(frames.join(""));
-    const step = plan.split || bytes.length;
-    for (let i = 0; i < bytes.length; i += step) {
-      res.write(bytes.subarray(i, i + step));
+    for (const piece of pieces(Buffer.from(frames.join("")), plan.split)) {
+      res.write(piece);
       if (plan.split) await new Promise((r) => setImmediate(r));
     }
     res.end();

@@ -15,6 +15,15 @@ export const PRICES = {
 export const tokensOf = (text) => Math.ceil(Buffer.byteLength(text, "utf8") / 4);
 export const WORD = "lor ";
 
+// Bytes as a provider's network may deliver them: `split` is the length of each piece, or gives the next one's; 0: whole.
+export function* pieces(bytes, split) {
+  for (let at = 0; at < bytes.length; ) {
+    const n = (typeof split === "function" ? split() : split) || bytes.length;
+    yield bytes.subarray(at, at + n);
+    at += n;
+  }
+}
+
 const CHAT_FIELDS = new Set(`model messages stream stream_options max_tokens max_completion_tokens temperature top_p n stop
   tools tool_choice parallel_tool_calls response_format seed user metadata store reasoning_effort presence_penalty
   frequency_penalty logit_bias logprobs top_logprobs modalities prediction service_tier verbosity prompt_cache_key
@@ -40,7 +49,7 @@ export const defaults = {
   delayMs: 0, // before the head
   chunkDelayMs: 0,
   cutAfter: Infinity, // events, then the connection breaks
-  split: 0, // write pieces of so many bytes
+  split: 0, // write pieces of so many bytes, or of as many as it gives each time
   events: undefined, // a stream of the test's own: [{text, tokens}]
   hold: undefined, // a promise: nothing is sent before it
   holdAfter: undefined, // [events, promise]: waits in the middle
@@ -205,13 +214,11 @@ export class Mock {
   }
 
   async write(res, text, split, flush) {
-    const b = Buffer.from(text);
-    const step = split || b.length;
-    for (let i = 0; i < b.length; i += step) {
+    const list = [...pieces(Buffer.from(text), split)];
+    for (const [i, piece] of list.entries()) {
       if (res.destroyed) return;
-      const more = i + step < b.length || !flush;
-      if (!more) await new Promise((r) => (res.once("close", r), res.write(b.subarray(i, i + step), r)));
-      else if (!res.write(b.subarray(i, i + step))) await drained(res);
+      if (flush && i + 1 === list.length) await new Promise((r) => (res.once("close", r), res.write(piece, r)));
+      else if (!res.write(piece)) await drained(res);
       if (split) await new Promise((r) => setImmediate(r));
     }
   }

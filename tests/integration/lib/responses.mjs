@@ -105,12 +105,14 @@ export function responsesEvents(a) {
   return events;
 }
 
-function itemEvents(add, item, output_index) {
+// Each item's events; add(type, event, tokens) keeps them.
+export function itemEvents(add, item, output_index) {
   const at = { item_id: item.id, output_index };
   const empty = { message: { content: [], status: "in_progress" }, function_call: { arguments: "", status: "in_progress" }, custom_tool_call: { input: "", status: "in_progress" }, reasoning: { summary: [], encrypted_content: null } };
   add("response.output_item.added", { output_index, item: { ...item, ...empty[item.type] } });
   if (item.type === "message") {
     const part = item.content[0], place = { ...at, content_index: 0 };
+    if (part.type === "refusal") return refusalEvents(add, item, output_index, part, place);
     add("response.content_part.added", { ...place, part: { ...part, text: "" } });
     for (let i = 0; i < part.text.length; i += 4) add("response.output_text.delta", { ...place, delta: part.text.slice(i, i + 4), logprobs: [] }, 1);
     add("response.output_text.done", { ...place, text: part.text, logprobs: [] });
@@ -128,6 +130,14 @@ function itemEvents(add, item, output_index) {
     add("response.reasoning_summary_text.done", { ...place, text: part.text });
     add("response.reasoning_summary_part.done", { ...place, part });
   }
+  add("response.output_item.done", { output_index, item });
+}
+
+function refusalEvents(add, item, output_index, part, place) {
+  add("response.content_part.added", { ...place, part: { ...part, refusal: "" } });
+  for (let i = 0; i < part.refusal.length; i += 4) add("response.refusal.delta", { ...place, delta: part.refusal.slice(i, i + 4) }, 1);
+  add("response.refusal.done", { ...place, refusal: part.refusal });
+  add("response.content_part.done", { ...place, part });
   add("response.output_item.done", { output_index, item });
 }
 
