@@ -26,7 +26,7 @@ static const char *reason(const struct weir_canon_writer *w)
     case WEIR_FINISH_REFUSAL:
         return "SAFETY";
     default:
-        return "STOP";
+        return weir_canon_has(w, WEIR_PART_REFUSAL) ? "SAFETY" : "STOP";
     }
 }
 

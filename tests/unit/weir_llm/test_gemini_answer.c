@@ -257,6 +257,20 @@ static void an_error_keeps_its_meaning(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void a_refusal_is_no_proper_stop(void **state)
+{
+    (void)state;
+    becomes(
+        CHAT, GEMINI, false,
+        "{\"id\":\"i\",\"model\":\"m\",\"choices\":[{\"index\":0,\"finish_reason\":\"stop\","
+        "\"message\":{\"role\":\"assistant\",\"content\":null,\"refusal\":\"No.\"}}],\"usage\":{"
+        "\"prompt_tokens\":1,\"completion_tokens\":2}}",
+        "{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"No.\"}],\"role\":\"model\"},"
+        "\"finishReason\":\"SAFETY\",\"index\":0}],\"usageMetadata\":{\"promptTokenCount\":1,"
+        "\"candidatesTokenCount\":2,\"totalTokenCount\":3},\"modelVersion\":\"m\",\"responseId\":"
+        "\"i\"}");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {T(usage_has_thoughts_in_the_output_and_tools_in_the_input),
@@ -267,6 +281,7 @@ int main(void)
                                        T(a_chat_stream_becomes_chunks_with_whole_calls),
                                        T(a_document_gives_hidden_reasoning_to_the_call_behind_it),
                                        T(a_document_that_is_no_answer_is_not_taken_for_one),
+                                       T(a_refusal_is_no_proper_stop),
                                        T(an_error_keeps_its_meaning)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
