@@ -4,6 +4,11 @@
 #include "dataplane/proxy/attempt.h"
 #include "dataplane/proxy/worker.h"
 
+static bool begins(struct weir_str name, struct weir_str prefix)
+{
+    return name.n >= prefix.n && weir_str_ieq((struct weir_str){name.p, prefix.n}, prefix);
+}
+
 /* Of the client's headers these stay behind: hop-by-hop (RFC 9110, 7.6.1), what the HTTP client
  * writes itself, credentials, cookies, and codings that accounting could not read. */
 static bool stays_behind(struct weir_str name)
@@ -31,12 +36,12 @@ static bool stays_behind(struct weir_str name)
                                             WEIR_STR_INIT("x-forwarded-host"),
                                             WEIR_STR_INIT("x-forwarded-proto"),
                                             WEIR_STR_INIT("x-real-ip"),
-                                            WEIR_STR_INIT("x-amz-date"),
-                                            WEIR_STR_INIT("x-amz-security-token"),
-                                            WEIR_STR_INIT("x-amz-content-sha256"),
                                             WEIR_STR_INIT("content-type")};
 
-    if (name.n >= 7 && weir_str_ieq((struct weir_str){name.p, 7}, WEIR_STR("x-weir-")))
+    if (begins(name, WEIR_STR("x-weir-")))
+        return true;
+    /* AWS takes none of these that its signature doesn't cover, and the caller's is gone. */
+    if (begins(name, WEIR_STR("x-amz-")))
         return true;
     return weir_str_iany(name, names, sizeof names / sizeof *names);
 }
@@ -47,13 +52,12 @@ static bool is_of_dialect(struct weir_str name)
     static const struct weir_str prefixes[] = {
         WEIR_STR_INIT("anthropic-"), WEIR_STR_INIT("openai-"),   WEIR_STR_INIT("x-stainless-"),
         WEIR_STR_INIT("x-codex-"),   WEIR_STR_INIT("x-openai-"), WEIR_STR_INIT("x-goog-"),
-        WEIR_STR_INIT("x-amz"),      WEIR_STR_INIT("amz-sdk-")};
+        WEIR_STR_INIT("x-amzn-"),    WEIR_STR_INIT("amz-sdk-")};
 
     if (weir_str_ieq(name, WEIR_STR("accept")))
         return true;
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
-        if (name.n >= prefixes[i].n &&
-            weir_str_ieq((struct weir_str){name.p, prefixes[i].n}, prefixes[i]))
+        if (begins(name, prefixes[i]))
             return true;
     return false;
 }

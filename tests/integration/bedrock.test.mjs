@@ -4,13 +4,12 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { test } from "node:test";
-import { Bedrock, KEYS, REGION, event, exception } from "./lib/bedrock.mjs";
+import { Bedrock, PROFILE, REGION, event, exception } from "./lib/bedrock.mjs";
 import { Weir, agent, budget, chat, clients, prices, route, settled, testTls } from "./lib/setup.mjs";
 
 const MODEL = "arn:aws:bedrock:eu-central-1:1:inference-profile/mock-small:0";
-const profile = `[default]\naws_access_key_id = ${KEYS.accessKeyId}\naws_secret_access_key=${KEYS.secretAccessKey}\naws_session_token = ${KEYS.sessionToken}\n[other]\naws_access_key_id = AKIDOTHER\n`;
 
-async function setting(t, { plan, credential = profile, bearer }) {
+async function setting(t, { plan, credential = PROFILE, bearer }) {
   const tls = testTls();
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), "weir-aws-"));
   t.after(() => fs.rmSync(dir, { recursive: true, force: true }));

@@ -6,7 +6,7 @@ import os from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 import { ConverseCommand, ConverseStreamCommand, CountTokensCommand } from "@aws-sdk/client-bedrock-runtime";
-import { Bedrock, REGION, awsClient, collect, event, exception } from "./lib/bedrock.mjs";
+import { Bedrock, PROFILE, REGION, awsClient, collect, event, exception } from "./lib/bedrock.mjs";
 import { CALLER_KEY, budget, provider, records, route, setting, settled, testTls } from "./lib/setup.mjs";
 
 const MODEL = "arn:aws:bedrock:eu-central-1:1:inference-profile/mock-small:0";
@@ -30,8 +30,8 @@ async function converseSetting(t, { bedrock: plan, more = "", ...rest } = {}) {
   const tls = testTls();
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), "weir-aws-"));
   t.after(() => fs.rmSync(dir, { recursive: true, force: true }));
-  fs.writeFileSync(path.join(dir, "credentials"), "bedrock-api-key-canary\n", { mode: 0o600 });
-  const bedrock = await new Bedrock({ tls: tls.options, plan, bearer: "bedrock-api-key-canary" }).start();
+  fs.writeFileSync(path.join(dir, "credentials"), PROFILE, { mode: 0o600 });
+  const bedrock = await new Bedrock({ tls: tls.options, plan }).start();
   t.after(() => bedrock.stop());
   const prices = `
 apiVersion: weir.dev/v1alpha1
@@ -74,7 +74,7 @@ test("towards Bedrock the bytes pass, streams and counts too, by bearer token or
   const out = await collect(await signed.send(new ConverseStreamCommand(ask("br"))));
   assert.deepEqual([out.text, out.reason, out.stops, out.usage.outputTokens], ["Größe", "end_turn", 1, 7]);
   assert.equal((await aws.send(new CountTokensCommand({ modelId: "br", input: { converse: { messages: ask("br").messages } } }))).inputTokens, 9);
-  for (const c of bedrock.calls) assert.doesNotMatch(JSON.stringify(c.headers), new RegExp(`${CALLER_KEY}|caller-session-canary|x-amz-date|x-amz-content-sha256`));
+  for (const c of bedrock.calls) assert.doesNotMatch(JSON.stringify(c.headers), new RegExp(`${CALLER_KEY}|caller-session-canary|x-amz-content-sha256|x-amz-user-agent`));
   await settled(weir, "money", 2n * cost);
   assert.deepEqual((await records(weir, 3)).map((r) => r.status), [200, 200, 200]);
   assert.deepEqual(bedrock.problems, []);

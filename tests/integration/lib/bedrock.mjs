@@ -20,6 +20,9 @@ export const exception = (type, message) => encode("exception", type, { message 
 export const KEYS = { accessKeyId: "AKIDWEIRTEST", secretAccessKey: "s3cr3t/canary+bedrock=0", sessionToken: "session/canary+token==" };
 export const REGION = "eu-central-1";
 
+// As a file of credentials, with another profile beside the default one.
+export const PROFILE = `[default]\naws_access_key_id = ${KEYS.accessKeyId}\naws_secret_access_key=${KEYS.secretAccessKey}\naws_session_token = ${KEYS.sessionToken}\n[other]\naws_access_key_id = AKIDOTHER\n`;
+
 const FIELDS = new Set(["messages", "system", "inferenceConfig", "toolConfig", "outputConfig", "serviceTier", "additionalModelRequestFields", "requestMetadata"]);
 
 export class Bedrock {
@@ -43,6 +46,7 @@ export class Bedrock {
     const date = req.headers["x-amz-date"];
     const signed = /SignedHeaders=([^,]+)/.exec(req.headers.authorization)?.[1].split(";") ?? [];
     for (const name of ["host", "content-type", "x-amz-date"]) if (!signed.includes(name)) this.problems.push(`${name} is not signed`);
+    for (const name of Object.keys(req.headers)) if (name.startsWith("x-amz-") && !signed.includes(name)) this.problems.push(`${name} is there and not signed`);
     const headers = Object.fromEntries(signed.map((n) => [n, req.headers[n]]));
     const signer = new SignatureV4({ service: "bedrock", region: REGION, credentials: this.keys, sha256: sha256.Sha256, applyChecksum: false });
     const when = new Date(date.replace(/(....)(..)(..T..)(..)(..Z)/, "$1-$2-$3:$4:$5"));
