@@ -37,7 +37,7 @@ int weir_chat_error_body(const struct weir_err *err, struct weir_str request_id,
     return out->full ? WEIR_ELIMIT : WEIR_OK;
 }
 
-static int fail(const struct weir_err *err, struct weir_str request_id, struct weir_buf *out)
+int weir_chat_fail(const struct weir_err *err, struct weir_str request_id, struct weir_buf *out)
 {
     weir_buf_addz(out, "data: ");
     weir_chat_error_body(err, request_id, out);
@@ -90,7 +90,7 @@ const struct weir_llm_ops weir_llm_chat_ops = {
         },
     .cut = weir_chat_cut,
     .error_body = weir_chat_error_body,
-    .fail = fail,
+    .fail = weir_chat_fail,
     .keepalive = {": keep-alive\n\n", 14},
     .model = weir_chat_model,
     .models = weir_chat_models,

@@ -18,6 +18,9 @@ bool weir_chat_event(struct weir_llm_tap *t, const struct weir_sse_event *e);
 void weir_chat_usage(struct weir_llm_tap *t, struct weir_str raw);
 void weir_chat_cut(struct weir_llm_tap *t, struct weir_str notice,
                    const struct weir_llm_usage *usage, struct weir_buf *out);
+bool weir_chat_read_n(struct weir_llm_decoder *d);
+bool weir_chat_read_stream_options(struct weir_llm_decoder *d);
+bool weir_chat_read_user(struct weir_llm_decoder *d);
 int weir_chat_add_usage(struct weir_buf *b, const struct weir_llm_usage *u); /* as an object */
 int weir_chat_echo_body(struct weir_llm_echo *e, struct weir_buf *out);
 int weir_chat_echo_next(struct weir_llm_echo *e, struct weir_buf *out);
@@ -25,6 +28,7 @@ int weir_chat_echo_next(struct weir_llm_echo *e, struct weir_buf *out);
 /* OpenAI's shapes, which its Responses have, too. */
 int weir_chat_error_body(const struct weir_err *err, struct weir_str request_id,
                          struct weir_buf *out);
+int weir_chat_fail(const struct weir_err *err, struct weir_str request_id, struct weir_buf *out);
 void weir_chat_model(const struct weir_llm_model *m, int64_t created_s, struct weir_buf *out);
 int weir_chat_models(const struct weir_llm_model *list, size_t n, int64_t created_s,
                      struct weir_buf *out);

@@ -10,7 +10,7 @@ static bool read_max_completion_tokens(struct weir_llm_decoder *d)
     return weir_llm_read_max(d, 1);
 }
 
-static bool read_n(struct weir_llm_decoder *d)
+bool weir_chat_read_n(struct weir_llm_decoder *d)
 {
     return weir_llm_read_int(d, 1, 128, &d->call->n, NULL);
 }
@@ -31,7 +31,7 @@ static bool read_include_usage(struct weir_llm_decoder *d)
     return true;
 }
 
-static bool read_stream_options(struct weir_llm_decoder *d)
+bool weir_chat_read_stream_options(struct weir_llm_decoder *d)
 {
     const char *at = d->j.p;
     enum weir_json_type type = weir_json_peek(&d->j);
@@ -60,7 +60,7 @@ static bool read_stream_options(struct weir_llm_decoder *d)
     return true;
 }
 
-static bool read_user(struct weir_llm_decoder *d)
+bool weir_chat_read_user(struct weir_llm_decoder *d)
 {
     return d->call->user.p ? weir_json_skip(&d->j, NULL) : weir_llm_read_text(d, &d->call->user);
 }
@@ -84,14 +84,14 @@ const struct weir_llm_field weir_chat_fields[WEIR_CHAT_FIELDS] = {
     {"model", weir_llm_read_model},
     {"messages", weir_llm_read_messages},
     {"stream", weir_llm_read_stream},
-    {"stream_options", read_stream_options},
+    {"stream_options", weir_chat_read_stream_options},
     {"max_tokens", read_max_tokens},
     {"max_completion_tokens", read_max_completion_tokens},
-    {"n", read_n},
+    {"n", weir_chat_read_n},
     {"tools", weir_llm_read_tools},
     {"functions", weir_llm_read_tools},
-    {"user", read_user},
-    {"safety_identifier", read_user},
+    {"user", weir_chat_read_user},
+    {"safety_identifier", weir_chat_read_user},
     {"prompt_cache_key", read_cache_key},
     {"reasoning_effort", read_effort},
 };

@@ -2,15 +2,19 @@
 
 const struct weir_llm_ops *weir_llm_ops(enum weir_dialect d)
 {
-    static const struct weir_llm_ops *const table[WEIR_DIALECT_COUNT] = {
+    static const struct weir_llm_ops *const table[WEIR_DIALECT_ALL] = {
         [WEIR_DIALECT_OPENAI_CHAT] = &weir_llm_chat_ops,
         [WEIR_DIALECT_ANTHROPIC_MESSAGES] = &weir_llm_messages_ops,
         [WEIR_DIALECT_OPENAI_RESPONSES] = &weir_llm_responses_ops,
         [WEIR_DIALECT_GEMINI] = &weir_llm_gemini_ops,
         [WEIR_DIALECT_BEDROCK] = &weir_llm_converse_ops,
+        [WEIR_DIALECT_OPENAI_COMPLETIONS] = &weir_llm_completions_ops,
+        [WEIR_DIALECT_OPENAI_EMBEDDINGS] = &weir_llm_embeddings_ops,
+        [WEIR_DIALECT_GEMINI_EMBED] = &weir_llm_gemini_embed_ops,
+        [WEIR_DIALECT_GEMINI_EMBED_BATCH] = &weir_llm_gemini_embed_batch_ops,
     };
 
-    return d < WEIR_DIALECT_COUNT ? table[d] : NULL;
+    return d < WEIR_DIALECT_ALL ? table[d] : NULL;
 }
 
 const char *weir_dialect_name(enum weir_dialect d)
@@ -31,6 +35,20 @@ bool weir_dialect_is_served(enum weir_dialect d)
 {
     const struct weir_llm_ops *ops = weir_llm_ops(d);
 
+    return ops && (ops->canon_fields || ops->family);
+}
+
+enum weir_dialect weir_dialect_family(enum weir_dialect d)
+{
+    const struct weir_llm_ops *ops = weir_llm_ops(d);
+
+    return ops && ops->family ? ops->family : d;
+}
+
+bool weir_dialect_translates(enum weir_dialect d)
+{
+    const struct weir_llm_ops *ops = weir_llm_ops(d);
+
     return ops && ops->canon_fields;
 }
 
@@ -40,6 +58,20 @@ struct weir_str weir_dialect_stream_type(enum weir_dialect d)
 
     return ops && ops->binary_events ? WEIR_STR("application/vnd.amazon.eventstream")
                                      : WEIR_STR("text/event-stream");
+}
+
+bool weir_dialect_echoes(enum weir_dialect d)
+{
+    const struct weir_llm_ops *ops = weir_llm_ops(d);
+
+    return ops && ops->echo_body;
+}
+
+int64_t weir_dialect_default_output(enum weir_dialect d)
+{
+    const struct weir_llm_ops *ops = weir_llm_ops(d);
+
+    return ops ? ops->default_output : 0;
 }
 
 struct weir_str weir_llm_keepalive(enum weir_dialect d)

@@ -91,6 +91,26 @@ static void piece(struct weir_llm_pieces *out, const char *p, size_t n)
     out->bytes += n;
 }
 
+/* A body that repeats the model in each of its parts, with another one in all of them. */
+static void rename_all(const struct weir_llm_call *c, struct weir_str body, struct weir_str model,
+                       struct weir_arena *a, struct weir_llm_pieces *out)
+{
+    char *to = weir_arena_alloc(a, body.n + c->models_count * model.n + 1), *p = to;
+    size_t at = 0;
+
+    for (size_t i = 0; i < c->models_count; i++) {
+        size_t n = c->models_at[i].at - at;
+
+        memcpy(p, body.p + at, n);
+        memcpy(p + n, model.p, model.n);
+        p += n + model.n;
+        at = c->models_at[i].at + c->models_at[i].n;
+    }
+    memcpy(p, body.p + at, body.n - at);
+    p += body.n - at;
+    piece(out, to, (size_t)(p - to));
+}
+
 void weir_llm_edit(const struct weir_llm_call *call, struct weir_str body,
                    const struct weir_llm_edits *edits, struct weir_arena *a,
                    struct weir_llm_pieces *out)
@@ -108,6 +128,10 @@ void weir_llm_edit(const struct weir_llm_call *call, struct weir_str body,
         plan_limit(call, edits->older_limit, edits->max_output_tokens, a, &p);
     out->count = 0;
     out->bytes = 0;
+    if (edits->model.p && call->models_count && !weir_str_eq(edits->model, call->model)) {
+        rename_all(call, body, resource(a, edits->model), a, out);
+        return;
+    }
     for (size_t i = 0; i < p.n; i++) {
         piece(out, body.p + at, p.list[i].at - at);
         piece(out, p.list[i].text.p, p.list[i].text.n);

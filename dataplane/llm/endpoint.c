@@ -27,11 +27,20 @@ struct row {
         ROW(base "/models/*:streamGenerateContent", WEIR_HTTP_POST, WEIR_OP_GENERATE,              \
             WEIR_DIALECT_GEMINI, true),                                                            \
         ROW(base "/models/*:countTokens", WEIR_HTTP_POST, WEIR_OP_COUNT_TOKENS,                    \
-            WEIR_DIALECT_GEMINI, false)
+            WEIR_DIALECT_GEMINI, false),                                                           \
+        ROW(base "/models/*:embedContent", WEIR_HTTP_POST, WEIR_OP_GENERATE,                       \
+            WEIR_DIALECT_GEMINI_EMBED, false),                                                     \
+        ROW(base "/models/*:batchEmbedContents", WEIR_HTTP_POST, WEIR_OP_GENERATE,                 \
+            WEIR_DIALECT_GEMINI_EMBED_BATCH, false)
 
 static const struct row rows[] = {
     ROW("/v1/chat/completions", WEIR_HTTP_POST, WEIR_OP_GENERATE, WEIR_DIALECT_OPENAI_CHAT, false),
     ROW("/chat/completions", WEIR_HTTP_POST, WEIR_OP_GENERATE, WEIR_DIALECT_OPENAI_CHAT, false),
+    ROW("/v1/completions", WEIR_HTTP_POST, WEIR_OP_GENERATE, WEIR_DIALECT_OPENAI_COMPLETIONS,
+        false),
+    ROW("/completions", WEIR_HTTP_POST, WEIR_OP_GENERATE, WEIR_DIALECT_OPENAI_COMPLETIONS, false),
+    ROW("/v1/embeddings", WEIR_HTTP_POST, WEIR_OP_GENERATE, WEIR_DIALECT_OPENAI_EMBEDDINGS, false),
+    ROW("/embeddings", WEIR_HTTP_POST, WEIR_OP_GENERATE, WEIR_DIALECT_OPENAI_EMBEDDINGS, false),
     ROW("/v1/messages", WEIR_HTTP_POST, WEIR_OP_GENERATE, WEIR_DIALECT_ANTHROPIC_MESSAGES, false),
     ROW("/v1/messages/count_tokens", WEIR_HTTP_POST, WEIR_OP_COUNT_TOKENS,
         WEIR_DIALECT_ANTHROPIC_MESSAGES, false),
@@ -244,7 +253,7 @@ int weir_llm_endpoint_read_query(const struct weir_llm_endpoint *from, struct we
     struct weir_str coded;
 
     *key = WEIR_STR_NULL;
-    if (from->dialect != WEIR_DIALECT_GEMINI)
+    if (weir_dialect_family(from->dialect) != WEIR_DIALECT_GEMINI)
         return WEIR_OK;
     coded = param(query, "key");
     if (coded.n && weir_percent_decode(a, coded, true, key))
@@ -258,7 +267,7 @@ struct weir_str weir_llm_endpoint_query(const struct weir_llm_endpoint *to, stru
     const char *own = to->stream ? weir_llm_ops(to->dialect)->stream_query : NULL;
     char *out = weir_arena_alloc(a, client.n + 1), *p = out;
 
-    if (to->dialect != WEIR_DIALECT_GEMINI)
+    if (weir_dialect_family(to->dialect) != WEIR_DIALECT_GEMINI)
         return client;
     while (client.n) {
         struct weir_str value, one = weir_str_cut(client, '&', &client);

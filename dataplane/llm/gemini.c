@@ -132,3 +132,24 @@ const struct weir_llm_ops weir_llm_gemini_ops = {
     .write_event = weir_gemini_write_event,
     .write_answer = weir_gemini_write_answer,
 };
+
+#define EMBEDDING(call_name, own_fields, count, answer)                                            \
+    {                                                                                              \
+        .name = "gemini", .call = (call_name), .fields = (own_fields), .field_count = (count),     \
+        .family = WEIR_DIALECT_GEMINI, .model_in_path = true, .no_output = true,                   \
+        .event = weir_gemini_event, .usage = weir_gemini_usage,                                    \
+        .paths =                                                                                   \
+            {                                                                                      \
+                [WEIR_DOC_USAGE] = {{"usageMetadata"}}, [WEIR_DOC_MODEL] = {{"modelVersion"}},     \
+                [WEIR_DOC_FINISH] = {{"finishReason"}}, [WEIR_DOC_CONTENT] = {{answer}},           \
+                [WEIR_DOC_ERROR] = {{"error"}},                                                    \
+            },                                                                                     \
+        .error_body = error_body, .fail = fail, .keepalive = {": keep-alive\n\n", 14},             \
+        .model = model, .models = models,                                                          \
+    }
+
+const struct weir_llm_ops weir_llm_gemini_embed_ops =
+    EMBEDDING("embeddings", weir_gemini_embed_fields, WEIR_GEMINI_EMBED_FIELDS, "embedding");
+
+const struct weir_llm_ops weir_llm_gemini_embed_batch_ops = EMBEDDING(
+    "embeddings", weir_gemini_embed_batch_fields, WEIR_GEMINI_EMBED_BATCH_FIELDS, "embeddings");

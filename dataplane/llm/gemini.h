@@ -15,6 +15,16 @@ extern const struct weir_canon_field weir_gemini_canon[WEIR_GEMINI_CANON];
 extern const struct weir_canon_field weir_gemini_config[WEIR_GEMINI_CONFIG]; /* generationConfig */
 extern const struct weir_llm_field weir_gemini_fields[WEIR_GEMINI_FIELDS];
 
+/* Of requests for embeddings, too. */
+bool weir_gemini_count_content(struct weir_llm_decoder *d);
+/* A body may repeat the model of its path, and must not name another one. */
+bool weir_gemini_same_model(struct weir_llm_decoder *d, struct weir_llm_span *out);
+
+enum { WEIR_GEMINI_EMBED_FIELDS = 2, WEIR_GEMINI_EMBED_BATCH_FIELDS = 1 };
+
+extern const struct weir_llm_field weir_gemini_embed_fields[WEIR_GEMINI_EMBED_FIELDS];
+extern const struct weir_llm_field weir_gemini_embed_batch_fields[WEIR_GEMINI_EMBED_BATCH_FIELDS];
+
 bool weir_gemini_event(struct weir_llm_tap *t, const struct weir_sse_event *e);
 void weir_gemini_usage(struct weir_llm_tap *t, struct weir_str raw);
 void weir_gemini_cut(struct weir_llm_tap *t, struct weir_str notice,

@@ -105,7 +105,7 @@ static bool read_parts(struct weir_llm_decoder *d, unsigned depth)
     return !d->j.fault;
 }
 
-static bool read_content(struct weir_llm_decoder *d)
+bool weir_gemini_count_content(struct weir_llm_decoder *d)
 {
     struct weir_str key;
 
@@ -125,7 +125,7 @@ static bool read_contents(struct weir_llm_decoder *d)
     if (!weir_json_enter(&d->j, WEIR_JSON_ARRAY))
         return weir_json_skip(&d->j, NULL) && weir_llm_wrong(d, at, "\"contents\" must be a list");
     while (weir_json_element(&d->j))
-        if (!read_content(d))
+        if (!weir_gemini_count_content(d))
             return false;
     return !d->j.fault;
 }
@@ -219,16 +219,13 @@ static bool read_config(struct weir_llm_decoder *d)
 
 /* ---- the rest ---- */
 
-/* A body may repeat the model of its path, and must not name another one. */
-static bool read_model(struct weir_llm_decoder *d)
+bool weir_gemini_same_model(struct weir_llm_decoder *d, struct weir_llm_span *out)
 {
     static const struct weir_str prefix = WEIR_STR_INIT("models/");
     const char *at = d->j.p;
     struct weir_str raw, name;
     char *text;
 
-    if (!once(d, SEEN_MODEL))
-        return false;
     if (weir_json_peek(&d->j) != WEIR_JSON_STRING)
         return weir_json_skip(&d->j, NULL) && weir_llm_wrong(d, at, "\"model\" must be a string");
     if (!weir_json_string(&d->j, &raw))
@@ -239,13 +236,18 @@ static bool read_model(struct weir_llm_decoder *d)
         name = (struct weir_str){name.p + prefix.n, name.n - prefix.n};
     if (!weir_str_eq(name, d->call->model))
         return weir_llm_wrong(d, at, "\"model\" is another one than the path's");
-    d->call->model_at = (struct weir_llm_span){(size_t)(at - d->body.p), raw.n + 2};
+    *out = (struct weir_llm_span){(size_t)(at - d->body.p), raw.n + 2};
     return true;
+}
+
+static bool read_model(struct weir_llm_decoder *d)
+{
+    return once(d, SEEN_MODEL) && weir_gemini_same_model(d, &d->call->model_at);
 }
 
 static bool read_system(struct weir_llm_decoder *d)
 {
-    return read_content(d);
+    return weir_gemini_count_content(d);
 }
 
 /* Of countTokens: a whole request in it, whose contents nobody bills. */

@@ -23,7 +23,13 @@ enum weir_dialect {
     WEIR_DIALECT_OPENAI_RESPONSES,   /* POST /v1/responses */
     WEIR_DIALECT_GEMINI,             /* POST /v1beta/models/M:generateContent */
     WEIR_DIALECT_BEDROCK,            /* POST /model/ID/converse */
-    WEIR_DIALECT_COUNT,
+    WEIR_DIALECT_COUNT, /* of the APIs of conversations; each one translates into every other */
+    /* Further APIs, spoken wherever the conversation's API of the same vendor is. */
+    WEIR_DIALECT_OPENAI_COMPLETIONS = WEIR_DIALECT_COUNT, /* POST /v1/completions */
+    WEIR_DIALECT_OPENAI_EMBEDDINGS,                       /* POST /v1/embeddings */
+    WEIR_DIALECT_GEMINI_EMBED,                            /* POST ...:embedContent */
+    WEIR_DIALECT_GEMINI_EMBED_BATCH,                      /* POST ...:batchEmbedContents */
+    WEIR_DIALECT_ALL,
 };
 
 /* What a path asks for. */
@@ -49,6 +55,11 @@ const char *weir_dialect_name(enum weir_dialect d); /* as in a Provider; never N
 const char *weir_dialect_call(enum weir_dialect d); /* "chat", ... in records; never NULL */
 bool weir_dialect_is_served(enum weir_dialect d);   /* to clients, not only asked of providers */
 struct weir_str weir_dialect_stream_type(enum weir_dialect d); /* the content type of its streams */
+/* The conversation's API that a Provider declares, and d comes with. */
+enum weir_dialect weir_dialect_family(enum weir_dialect d);
+bool weir_dialect_translates(enum weir_dialect d);        /* from it, into those of providers */
+bool weir_dialect_echoes(enum weir_dialect d);            /* the built-in provider answers in it */
+int64_t weir_dialect_default_output(enum weir_dialect d); /* without a limit; 0: the model's */
 
 /* Tokens. -1: the provider did not say; 0 is an answer. Every dialect is brought to the same sense:
  * input is the whole input; the three cache figures are parts of it and don't overlap (cache_write
@@ -76,7 +87,7 @@ struct weir_llm_call {
     bool no_reasoning;         /* the client turned reasoning off */
     int64_t reasoning_tokens;  /* which the client grants for it, out of its limit; 0: not said */
     int64_t max_output_tokens; /* of one choice; -1: no limit given */
-    int64_t n;                 /* choices, 1 to 128 */
+    int64_t n;                 /* choices that are made: of each prompt, where there are several */
     size_t messages, tools, images, files;
     /* Never less than the input's tokens: bytes outside of media (a byte-level BPE makes at most
      * one token of a byte) + 16 a message + 8 a tool + 512, 8,192 an image, an inline file's or
@@ -86,6 +97,8 @@ struct weir_llm_call {
     struct weir_str user;    /* metadata.user_id, safety_identifier or user; absent: not given */
     struct weir_str session; /* prompt_cache_key, or the session id inside metadata.user_id */
     struct weir_llm_span model_at, max_at[2], stream_options_at, include_usage_at;
+    const struct weir_llm_span *models_at; /* of a batch that repeats the model in each part */
+    size_t models_count;
     size_t object_at;       /* of the body's opening brace */
     size_t limit_object_at; /* of the brace of the object that holds the limit, when it isn't the
                              * body itself; 0: there is none */
@@ -187,8 +200,8 @@ void weir_llm_tap_usage(const struct weir_llm_tap *t, struct weir_llm_usage *out
 
 /* Appends what ends a stream properly where it stands: open parts closed, notice (a sentence for
  * the reader; may be absent) as text, the dialect's finish reason for a length limit, usage,
- * terminator. Feed nothing after it. WEIR_ESTATE: the answer has not begun or is already finished.
- */
+ * terminator. Feed nothing after it. WEIR_ESTATE: the answer has not begun or is already finished,
+ * or its API has no streams. */
 WEIR_NODISCARD int weir_llm_tap_cut(struct weir_llm_tap *t, struct weir_str notice,
                                     struct weir_buf *out);
 

@@ -25,7 +25,9 @@ struct weir_llm_decoder {
     size_t wrong_at;
     size_t image_bytes; /* inline images, which don't count by their bytes */
     size_t named_files;
-    bool stored; /* the provider adds what it has kept: an earlier answer, a conversation */
+    int64_t prompts; /* that are answered each; 0: one */
+    int64_t best_of; /* answers that are made for each, of which some are given */
+    bool stored;     /* the provider adds what it has kept: an earlier answer, a conversation */
 };
 
 /* A top-level field that has a meaning here. */
@@ -138,6 +140,9 @@ struct weir_llm_ops {
     bool openai;                             /* has a place for what only this vendor has */
     bool needs_limit;                        /* a limit must be told */
     bool binary_events;                      /* streams are AWS's event streams, not SSE */
+    bool no_output;                          /* its answers are no tokens: nothing to limit */
+    int64_t default_output;                  /* tokens, when no limit is told; 0: the model's */
+    enum weir_dialect family;                /* of a further API; NONE: it is a conversation's */
     bool usage_on_request;                   /* streams tell usage only when asked */
     const char *input_field;                 /* holds the messages */
     size_t event_bytes;                      /* of one event of a stream, at most; 0: 1 MiB */
@@ -169,7 +174,8 @@ struct weir_llm_ops {
 };
 
 extern const struct weir_llm_ops weir_llm_chat_ops, weir_llm_messages_ops, weir_llm_responses_ops,
-    weir_llm_gemini_ops, weir_llm_converse_ops;
+    weir_llm_gemini_ops, weir_llm_converse_ops, weir_llm_completions_ops, weir_llm_embeddings_ops,
+    weir_llm_gemini_embed_ops, weir_llm_gemini_embed_batch_ops;
 
 const struct weir_llm_ops *weir_llm_ops(enum weir_dialect d); /* NULL: no such dialect */
 

@@ -256,6 +256,17 @@ static void bound_input(struct weir_llm_decoder *d)
     c->input_estimate = (bytes + 3) / 4 + IMAGE_GUESS * (int64_t)c->images;
 }
 
+/* Those that are billed: of every prompt, and whether or not they are given. */
+static void count_answers(struct weir_llm_decoder *d)
+{
+    struct weir_llm_call *c = d->call;
+
+    if (d->best_of > c->n)
+        c->n = d->best_of;
+    if (d->prompts > 1)
+        c->n *= d->prompts; /* fewer than the body has bytes */
+}
+
 /* The name of the field whose value begins or was read at the place that is wrong isn't repeated:
  * the position tells it. */
 static int refuse(const struct weir_llm_decoder *d, const char *what, size_t at,
@@ -305,5 +316,8 @@ int weir_llm_decode(const struct weir_llm_endpoint *at, struct weir_str body, st
     if (ops->model_in_path && !d.seen)
         return refuse(&d, "it has no field that a request has", out->object_at, err);
     bound_input(&d);
+    count_answers(&d);
+    if (ops->no_output)
+        out->max_output_tokens = 0;
     return WEIR_OK;
 }

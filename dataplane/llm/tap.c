@@ -376,6 +376,11 @@ void weir_llm_tap_usage(const struct weir_llm_tap *t, struct weir_llm_usage *out
         out->input = t->conf.input_estimate;
         out->estimated = true;
     }
+    if (t->ops->no_output) {
+        if (out->output < 0)
+            out->output = 0;
+        return;
+    }
     /* The figure of message_start is a beginning: what passed since is more than it. */
     if (out->output < 0 ||
         (!t->seen.complete && t->seen.finish.n == 0 && out->output < t->seen.output_estimate)) {
@@ -388,7 +393,7 @@ int weir_llm_tap_cut(struct weir_llm_tap *t, struct weir_str notice, struct weir
 {
     struct weir_llm_usage usage;
 
-    if (t->document || !t->begun || t->seen.complete || t->seen.error)
+    if (t->document || !t->begun || t->seen.complete || t->seen.error || !t->ops->cut)
         return WEIR_ESTATE;
     weir_llm_tap_usage(t, &usage);
     if (t->bridge)

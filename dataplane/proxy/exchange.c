@@ -75,7 +75,7 @@ void weir_exchange_drop_body(struct weir_exchange *x)
     if (!x->answered || !x->body_sent)
         return;
     x->body = WEIR_STR_NULL;
-    for (size_t d = 0; d < WEIR_DIALECT_COUNT; d++)
+    for (size_t d = 0; d < WEIR_DIALECT_ALL; d++)
         weir_buf_fini(&x->translations[d].rest);
     weir_http_req_drop_body(x->req);
 }

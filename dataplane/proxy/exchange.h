@@ -99,7 +99,7 @@ struct weir_exchange {
     struct weir_candidate *candidates;
     size_t candidate_count;
     /* For candidates of other dialects, by these; `to` NONE: not made. */
-    struct weir_llm_translation translations[WEIR_DIALECT_COUNT];
+    struct weir_llm_translation translations[WEIR_DIALECT_ALL];
 
     /* hold */
     struct weir_caller caller;

@@ -253,7 +253,7 @@ static void compile_dialect(struct weir_policy_compile *c, struct weir_policy_pr
 
 bool weir_policy_speaks(const struct weir_policy_provider *p, enum weir_dialect d)
 {
-    return p->echo || p->speaks & 1u << d;
+    return p->echo || p->speaks & 1u << weir_dialect_family(d);
 }
 
 static void compile_others(struct weir_policy_compile *c, struct weir_policy_provider *p,

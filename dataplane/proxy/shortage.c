@@ -64,7 +64,9 @@ static const char *sentence(struct weir_exchange *x, const struct weir_admit_fai
         c->budget->conf.id, c->scope.n ? " (" : "", WEIR_STR_ARG(c->scope), c->scope.n ? ")" : "",
         amount(x, unit, f->limit), amount(x, unit, left),
         amount(x, unit, weir_charge_worst(x, f->part, x->held_output_tokens, true)),
-        unit == WEIR_UNIT_REQUESTS || left == 0 ? "" : " A lower limit of its output needs less.",
+        unit == WEIR_UNIT_REQUESTS || left == 0 || x->call.max_output_tokens == 0
+            ? ""
+            : " A lower limit of its output needs less.",
         reset_text(x, f->resets_in_ms));
 }
 

@@ -170,9 +170,10 @@ enum weir_verdict weir_stage_identify(struct weir_exchange *x)
             x, &(struct weir_err){.rc = rc,
                                   .http_status = 404,
                                   .code = "unknown_path",
-                                  .detail = "Weir serves /v1/chat/completions, /v1/messages, "
-                                            "/v1/messages/count_tokens, /v1/responses, "
-                                            "/v1beta/models/MODEL:generateContent, "
-                                            "/model/MODEL/converse and /v1/models."});
+                                  .detail =
+                                      "Weir serves /v1/chat/completions, /v1/messages, "
+                                      "/v1/messages/count_tokens, /v1/responses, /v1/completions, "
+                                      "/v1/embeddings, /v1beta/models/MODEL:generateContent, "
+                                      "/model/MODEL/converse and /v1/models."});
     return find_caller(x, key);
 }

@@ -69,6 +69,8 @@ static int64_t choice_limit(const struct weir_exchange *x, const struct weir_can
 {
     if (x->call.max_output_tokens >= 0)
         return x->call.max_output_tokens;
+    if (weir_dialect_default_output(c->dialect))
+        return weir_dialect_default_output(c->dialect);
     if (m && m->max_output_tokens)
         return m->max_output_tokens;
     if (c->price && weir_price_max_output(c->price) > 0)
@@ -99,6 +101,7 @@ static bool is_reached(const struct weir_exchange *x, const struct weir_policy_t
         return reach == OWN_DIALECT;
     /* A caller's own credential is of no use to another vendor. */
     return reach != OWN_DIALECT && !p->passthrough && x->endpoint.operation == WEIR_OP_GENERATE &&
+           weir_dialect_translates(x->endpoint.dialect) &&
            x->route->translation != WEIR__V1__TRANSLATION__none &&
            (reach == ANY_FOREIGN || t->model.n || m);
 }
@@ -111,7 +114,8 @@ static bool make_candidate(struct weir_exchange *x, const struct weir_policy_tar
     const struct weir_policy_model *m = weir_policy_model(p, name);
 
     if (p->unavailable || (p->model_count && !m) || !is_reached(x, t, m, reach) ||
-        (p->echo && x->endpoint.operation != WEIR_OP_GENERATE))
+        (p->echo &&
+         (x->endpoint.operation != WEIR_OP_GENERATE || !weir_dialect_echoes(x->endpoint.dialect))))
         return false;
     *out = (struct weir_candidate){
         .provider = p,
@@ -183,7 +187,7 @@ static void free_translations(void *arg)
 {
     struct weir_llm_translation *t = arg;
 
-    for (size_t d = 0; d < WEIR_DIALECT_COUNT; d++)
+    for (size_t d = 0; d < WEIR_DIALECT_ALL; d++)
         weir_buf_fini(&t[d].rest);
 }
 
@@ -219,7 +223,7 @@ static void forget_translations(struct weir_exchange *x)
     if (x->downgrades == 0)
         weir_arena_on_destroy(x->arena, free_translations, x->translations);
     free_translations(x->translations);
-    for (size_t d = 0; d < WEIR_DIALECT_COUNT; d++)
+    for (size_t d = 0; d < WEIR_DIALECT_ALL; d++)
         x->translations[d] = (struct weir_llm_translation){.to = WEIR_DIALECT_NONE};
 }
 

@@ -12,7 +12,7 @@ static void check(enum weir_http_method method, struct weir_str path, struct wei
     struct weir_str to;
     int rc = weir_llm_endpoint_find(method, path, a, &found);
 
-    WEIR_ASSERT(found.dialect > WEIR_DIALECT_NONE && found.dialect < WEIR_DIALECT_COUNT);
+    WEIR_ASSERT(found.dialect > WEIR_DIALECT_NONE && found.dialect < WEIR_DIALECT_ALL);
     if (rc) {
         WEIR_ASSERT(rc == WEIR_ENOTFOUND || rc == WEIR_EINVAL);
         return;

@@ -8,11 +8,11 @@
 /* Some bodies don't name the model, nor whether a stream is asked for: their paths do. */
 static struct weir_llm_endpoint at(enum weir_dialect d, const char *model, bool stream)
 {
-    bool in_path = d == WEIR_DIALECT_GEMINI || d == WEIR_DIALECT_BEDROCK;
+    bool in_path = weir_dialect_family(d) == WEIR_DIALECT_GEMINI || d == WEIR_DIALECT_BEDROCK;
 
     return (struct weir_llm_endpoint){.dialect = d,
                                       .model = in_path ? weir_str_of(model) : WEIR_STR_NULL,
-                                      .stream = in_path && stream};
+                                      .stream = d == WEIR_DIALECT_GEMINI && stream};
 }
 
 static void check(enum weir_dialect d, struct weir_str body)
@@ -34,7 +34,7 @@ static void check(enum weir_dialect d, struct weir_str body)
     WEIR_ASSERT(weir_json_check(body, NULL) == WEIR_OK);
     WEIR_ASSERT(call.input_bound >= call.input_estimate / 2 && call.n >= 1);
     weir_llm_edit(&call, body, &edits, a, &pieces);
-    weir_buf_init(&b, body.n + 1024);
+    weir_buf_init(&b, 2 * body.n + 1024);
     for (size_t i = 0; i < pieces.count; i++)
         weir_buf_adds(&b, pieces.piece[i]);
     WEIR_ASSERT(b.n == pieces.bytes);
@@ -52,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
-    for (enum weir_dialect d = WEIR_DIALECT_OPENAI_CHAT; d < WEIR_DIALECT_COUNT; d++)
+    for (enum weir_dialect d = WEIR_DIALECT_OPENAI_CHAT; d < WEIR_DIALECT_ALL; d++)
         check(d, (struct weir_str){(const char *)p, n});
     return 0;
 }
