@@ -150,6 +150,33 @@ static void check_refs(struct check *c, const struct weir__config_item *i,
     }
 }
 
+static bool is_path(const char *path)
+{
+    size_t n = strlen(path);
+
+    return n > 1 && path[0] == '/' && path[n - 1] != '/' && !strstr(path, "//") &&
+           strcspn(path, " %?#*\\\t\r\n") == n && !strstr(path, "/.");
+}
+
+static void check_pass_through(struct check *c, const struct weir__config_item *i,
+                               const Weir__V1__ProviderSpec *p)
+{
+    char path[64];
+
+    if (p->dialect == WEIR__V1__DIALECT__echo && p->n_passthrough)
+        bad(c, i, "spec.passThrough", "the echo provider has no further paths: remove it");
+    for (size_t k = 0; k < p->n_passthrough; k++) {
+        (void)snprintf(path, sizeof path, "spec.passThrough[%zu].path", k);
+        if (!is_path(p->passthrough[k]->path))
+            bad(c, i, path,
+                "must be a plain path like /v1/files, without a slash at its end, wildcards, "
+                "escapes or a query");
+        for (size_t j = 0; j < k; j++)
+            if (strcmp(p->passthrough[k]->path, p->passthrough[j]->path) == 0)
+                bad(c, i, path, "is listed twice: name all its methods in one");
+    }
+}
+
 static void check_provider(struct check *c, const struct weir__config_item *i)
 {
     const Weir__V1__ProviderSpec *p = ((const Weir__V1__Provider *)i->o.message)->spec;
@@ -176,6 +203,7 @@ static void check_provider(struct check *c, const struct weir__config_item *i)
         if (p->alsospeaks[k] == p->dialect || p->alsospeaks[k] == WEIR__V1__DIALECT__echo)
             bad(c, i, path, "must be another API than `dialect`, and not echo: remove it");
     }
+    check_pass_through(c, i, p);
     for (size_t k = 0; k < p->n_models; k++)
         for (size_t j = 0; j < k; j++)
             if (strcmp(p->models[k]->name, p->models[j]->name) == 0) {

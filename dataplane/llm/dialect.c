@@ -11,6 +11,7 @@ const struct weir_llm_ops *weir_llm_ops(enum weir_dialect d)
         [WEIR_DIALECT_OPENAI_COMPLETIONS] = &weir_llm_completions_ops,
         [WEIR_DIALECT_OPENAI_EMBEDDINGS] = &weir_llm_embeddings_ops,
         [WEIR_DIALECT_GEMINI_EMBED] = &weir_llm_gemini_embed_ops,
+        [WEIR_DIALECT_OPENAI_OTHER] = &weir_llm_other_ops,
         [WEIR_DIALECT_GEMINI_EMBED_BATCH] = &weir_llm_gemini_embed_batch_ops,
     };
 

@@ -121,7 +121,9 @@ void weir_llm_edit(const struct weir_llm_call *call, struct weir_str body,
 
     if (edits->model.p && call->model_at.n && !weir_str_eq(edits->model, call->model))
         add(&p, call->model_at.at, call->model_at.n,
-            ops->model_in_path ? resource(a, edits->model) : quoted(a, edits->model));
+            call->form           ? edits->model
+            : ops->model_in_path ? resource(a, edits->model)
+                                 : quoted(a, edits->model));
     if (edits->ask_usage && call->stream && !call->asks_usage && ops->usage_on_request)
         plan_usage(call, &p);
     if (edits->max_output_tokens > 0)

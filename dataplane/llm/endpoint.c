@@ -4,7 +4,7 @@
 #include "common/http/percent.h"
 #include "dataplane/llm/llm_internal.h"
 
-enum { MAX_ID = 256 };
+enum { MAX_ID = 256, MAX_PASSED = 2048 };
 
 /* '*' stands for the model: one or more characters. The first row of a dialect and an operation is
  * the one that providers get; clients may leave the version out. */
@@ -33,6 +33,8 @@ struct row {
         ROW(base "/models/*:batchEmbedContents", WEIR_HTTP_POST, WEIR_OP_GENERATE,                 \
             WEIR_DIALECT_GEMINI_EMBED_BATCH, false)
 
+#define PASSED(path) ROW(path, WEIR_HTTP_POST, WEIR_OP_PASS, WEIR_DIALECT_OPENAI_OTHER, false)
+
 static const struct row rows[] = {
     ROW("/v1/chat/completions", WEIR_HTTP_POST, WEIR_OP_GENERATE, WEIR_DIALECT_OPENAI_CHAT, false),
     ROW("/chat/completions", WEIR_HTTP_POST, WEIR_OP_GENERATE, WEIR_DIALECT_OPENAI_CHAT, false),
@@ -48,6 +50,15 @@ static const struct row rows[] = {
     ROW("/responses", WEIR_HTTP_POST, WEIR_OP_GENERATE, WEIR_DIALECT_OPENAI_RESPONSES, false),
     ROW("/v1/responses/input_tokens", WEIR_HTTP_POST, WEIR_OP_COUNT_TOKENS,
         WEIR_DIALECT_OPENAI_RESPONSES, false),
+    PASSED("/v1/images/generations"),
+    PASSED("/v1/images/edits"),
+    PASSED("/v1/images/variations"),
+    PASSED("/v1/audio/speech"),
+    PASSED("/v1/audio/transcriptions"),
+    PASSED("/v1/audio/translations"),
+    PASSED("/v1/moderations"),
+    PASSED("/v1/rerank"), /* Cohere's shape, which servers of open models have, too */
+    PASSED("/v2/rerank"),
     /* Here '*' is the id of an answer. */
     ROW("/v1/responses/*/cancel", WEIR_HTTP_POST, WEIR_OP_STORED, WEIR_DIALECT_OPENAI_RESPONSES,
         false),
@@ -149,6 +160,72 @@ static bool is_id(struct weir_str s)
     return s.n <= MAX_ID;
 }
 
+/* A segment that means something to a server but not to us might lead below another path. */
+static bool is_plain(struct weir_str path)
+{
+    static const char marks[] = "-._~:@!$&'()*+,;=";
+    struct weir_str rest = path, segment;
+
+    if (path.n < 2 || path.n > MAX_PASSED || path.p[0] != '/')
+        return false;
+    rest = from(path, 1);
+    while (rest.p) {
+        segment = weir_str_cut(rest, '/', &rest);
+        if (segment.n == 0 || weir_str_is(segment, ".") || weir_str_is(segment, ".."))
+            return false;
+        for (size_t i = 0; i < segment.n; i++) {
+            char c = segment.p[i];
+
+            if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                  memchr(marks, c, sizeof marks - 1)))
+                return false;
+        }
+    }
+    return true;
+}
+
+bool weir_llm_endpoint_pass(struct weir_str path, struct weir_llm_endpoint *out)
+{
+    enum weir_dialect ignored;
+
+    path = strip_prefix(path, &ignored);
+    if (!is_plain(path))
+        return false;
+    *out = (struct weir_llm_endpoint){
+        .dialect = WEIR_DIALECT_OPENAI_OTHER, .operation = WEIR_OP_PASS, .stored = path};
+    return true;
+}
+
+bool weir_llm_endpoint_is_below(struct weir_str path, struct weir_str base)
+{
+    return weir_str_starts(path, base) && (path.n == base.n || path.p[base.n] == '/');
+}
+
+bool weir_llm_endpoint_is_passed(const struct weir_llm_endpoint *e)
+{
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].operation == WEIR_OP_PASS && weir_str_eq(rows[i].path, e->stored))
+            return true;
+    return false;
+}
+
+const char *weir_llm_endpoint_passed_name(struct weir_str path)
+{
+    static const struct {
+        struct weir_str base;
+        const char *name;
+    } names[] = {
+        {WEIR_STR_INIT("/v1/images"), "images"},  {WEIR_STR_INIT("/v1/audio"), "audio"},
+        {WEIR_STR_INIT("/v1/rerank"), "rerank"},  {WEIR_STR_INIT("/v1/moderations"), "moderations"},
+        {WEIR_STR_INIT("/v2/rerank"), "rerank"},  {WEIR_STR_INIT("/v1/files"), "files"},
+        {WEIR_STR_INIT("/v1/batches"), "batches"}};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (weir_llm_endpoint_is_below(path, names[i].base))
+            return names[i].name;
+    return "pass_through";
+}
+
 int weir_llm_endpoint_find(enum weir_http_method method, struct weir_str path, struct weir_arena *a,
                            struct weir_llm_endpoint *out)
 {
@@ -178,7 +255,7 @@ int weir_llm_endpoint_find(enum weir_http_method method, struct weir_str path, s
         if (r->dialect)
             out->dialect = r->dialect;
         out->stream = r->stream;
-        if (r->operation == WEIR_OP_STORED)
+        if (r->operation == WEIR_OP_STORED || r->operation == WEIR_OP_PASS)
             out->stored = path;
         else
             out->model = model;
@@ -224,14 +301,16 @@ struct weir_str weir_llm_endpoint_path(const struct weir_llm_endpoint *to,
                                        struct weir_str base_path, struct weir_arena *a)
 {
     const struct row *r = row_of(to);
-    struct weir_str path, before, after, model = WEIR_STR_NULL;
+    struct weir_str path, before, after = WEIR_STR(""), model = WEIR_STR_NULL;
 
-    if (!r)
+    if (!r && !to->stored.p)
         return WEIR_STR_NULL;
-    path = to->operation == WEIR_OP_STORED ? to->stored : r->path;
-    if (has_version(base_path))
+    path = to->stored.p ? to->stored : r->path;
+    if (has_version(base_path) && has_version(version_of(path)))
         path = from(path, version_of(path).n);
-    if (split(path, &before, &after))
+    if (to->stored.p)
+        before = path;
+    else if (split(path, &before, &after))
         model = weir_percent_encode(a, to->model);
     return weir_arena_join(a, (struct weir_str[]){base_path, before, model, after}, 4);
 }

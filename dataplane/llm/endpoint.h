@@ -17,6 +17,14 @@ enum weir_dialect weir_llm_endpoint_dialect(struct weir_str path);
 WEIR_NODISCARD int weir_llm_endpoint_find(enum weir_http_method method, struct weir_str path,
                                           struct weir_arena *a, struct weir_llm_endpoint *out);
 
+/* A path that isn't served, but that policy may let pass. False: it has something in it (an escape,
+ * "..", an empty segment) that a server may read in another way than a rule for it does. */
+bool weir_llm_endpoint_pass(struct weir_str path, struct weir_llm_endpoint *out);
+bool weir_llm_endpoint_is_below(struct weir_str path, struct weir_str base); /* or the same */
+/* Of those that pass: one that names a model, and so needs no rule. */
+bool weir_llm_endpoint_is_passed(const struct weir_llm_endpoint *e);
+const char *weir_llm_endpoint_passed_name(struct weir_str path); /* "images", ... in records */
+
 /* The provider's path for it, below base_path (without a slash at its end, with or without the
  * version that the path begins with: both are customary). Absent: the dialect has no such
  * operation. */

@@ -29,6 +29,7 @@ enum weir_dialect {
     WEIR_DIALECT_OPENAI_EMBEDDINGS,                       /* POST /v1/embeddings */
     WEIR_DIALECT_GEMINI_EMBED,                            /* POST ...:embedContent */
     WEIR_DIALECT_GEMINI_EMBED_BATCH,                      /* POST ...:batchEmbedContents */
+    WEIR_DIALECT_OPENAI_OTHER, /* images, audio, ...: what passes without being understood */
     WEIR_DIALECT_ALL,
 };
 
@@ -40,15 +41,17 @@ enum weir_operation {
     WEIR_OP_MODELS,       /* answered here */
     WEIR_OP_HELLO,        /* a harness asks whether anybody is there */
     WEIR_OP_STORED, /* about an answer that its provider keeps; passed through, never billed */
+    WEIR_OP_PASS,   /* passed through by the path, with a price for the call */
 };
 
 /* Where a call is sent: a client's path, or a provider's (endpoint.h). */
 struct weir_llm_endpoint {
     enum weir_dialect dialect;
     enum weir_operation operation;
-    struct weir_str model;  /* in the path; absent: the body names it */
-    bool stream;            /* the path asks for a stream */
-    struct weir_str stored; /* of WEIR_OP_STORED: the path, for the provider, too */
+    struct weir_str model; /* in the path; absent: the body names it */
+    bool stream;           /* the path asks for a stream */
+    struct weir_str
+        stored; /* of WEIR_OP_STORED and WEIR_OP_PASS: the path, for the provider, too */
 };
 
 const char *weir_dialect_name(enum weir_dialect d); /* as in a Provider; never NULL */
@@ -99,6 +102,7 @@ struct weir_llm_call {
     struct weir_llm_span model_at, max_at[2], stream_options_at, include_usage_at;
     const struct weir_llm_span *models_at; /* of a batch that repeats the model in each part */
     size_t models_count;
+    bool form;              /* the body is a form: model_at is a bare text in it */
     size_t object_at;       /* of the body's opening brace */
     size_t limit_object_at; /* of the brace of the object that holds the limit, when it isn't the
                              * body itself; 0: there is none */
@@ -113,6 +117,13 @@ struct weir_llm_call {
 WEIR_NODISCARD int weir_llm_decode(const struct weir_llm_endpoint *at, struct weir_str body,
                                    struct weir_arena *a, struct weir_llm_call *out,
                                    struct weir_err *err);
+
+/* What a body that passes says of its model and of the number of answers, whatever else it is: a
+ * form (multipart/form-data) or JSON is read, all else is not. out->model is absent where it names
+ * none. WEIR_EINVAL: *err (400), for two readers of it might see two models. */
+WEIR_NODISCARD int weir_llm_read_passed(struct weir_str content_type, struct weir_str body,
+                                        struct weir_arena *a, struct weir_llm_call *out,
+                                        struct weir_err *err);
 
 struct weir_llm_edits {
     struct weir_str model;     /* absent: as it is */

@@ -140,6 +140,7 @@ struct weir_llm_ops {
     bool openai;                             /* has a place for what only this vendor has */
     bool needs_limit;                        /* a limit must be told */
     bool binary_events;                      /* streams are AWS's event streams, not SSE */
+    bool model_optional;                     /* a body may name none */
     bool no_output;                          /* its answers are no tokens: nothing to limit */
     int64_t default_output;                  /* tokens, when no limit is told; 0: the model's */
     enum weir_dialect family;                /* of a further API; NONE: it is a conversation's */
@@ -175,7 +176,7 @@ struct weir_llm_ops {
 
 extern const struct weir_llm_ops weir_llm_chat_ops, weir_llm_messages_ops, weir_llm_responses_ops,
     weir_llm_gemini_ops, weir_llm_converse_ops, weir_llm_completions_ops, weir_llm_embeddings_ops,
-    weir_llm_gemini_embed_ops, weir_llm_gemini_embed_batch_ops;
+    weir_llm_gemini_embed_ops, weir_llm_gemini_embed_batch_ops, weir_llm_other_ops;
 
 const struct weir_llm_ops *weir_llm_ops(enum weir_dialect d); /* NULL: no such dialect */
 

@@ -14,7 +14,7 @@ struct rates {
 
 struct weir_price {
     struct weir_str model, provider, list, date;
-    bool builtin, exact;
+    bool builtin, exact, has_request;
     unsigned order;
     int64_t request, max_output;
     size_t tier_count; /* at least 1: the base */
@@ -135,6 +135,7 @@ void weir_prices_add(struct weir_prices *p, const Weir__V1__PriceList *list, boo
         e->exact = !e->model.n || !memchr(e->model.p, '*', e->model.n);
         e->order = (unsigned)p->count;
         e->request = m->has_request && m->request > 0 ? m->request : 0;
+        e->has_request = m->has_request;
         e->max_output = m->has_maxoutputtokens ? m->maxoutputtokens : 0;
         base_rates(m, &e->tiers[0]);
         e->tier_count = 1;
@@ -237,6 +238,18 @@ struct weir_str weir_price_date(const struct weir_price *e)
 bool weir_price_builtin(const struct weir_price *e)
 {
     return e->builtin;
+}
+
+int64_t weir_price_flat(const struct weir_price *e)
+{
+    for (size_t i = 0; i < e->tier_count; i++) {
+        const struct rates *r = &e->tiers[i];
+
+        if (r->input || r->output || r->cache_read || r->cache_write || r->cache_write_1h ||
+            r->reasoning)
+            return -1;
+    }
+    return e->has_request ? e->request : -1;
 }
 
 int64_t weir_price_max_output(const struct weir_price *e)

@@ -35,6 +35,9 @@ const struct weir_price *weir_prices_find(const struct weir_prices *p, struct we
 struct weir_str weir_price_list(const struct weir_price *e); /* its list's name */
 struct weir_str weir_price_date(const struct weir_price *e); /* when it was read; may be absent */
 bool weir_price_builtin(const struct weir_price *e);
+/* What a call costs whatever it uses; -1: the entry doesn't say, or has rates of tokens beside it.
+ */
+int64_t weir_price_flat(const struct weir_price *e);
 int64_t weir_price_max_output(const struct weir_price *e); /* tokens; 0: not known */
 
 /* A part of a cost: tokens at a rate (`request`: 1 at nano-USD per request). */

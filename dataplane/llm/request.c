@@ -311,7 +311,7 @@ int weir_llm_decode(const struct weir_llm_endpoint *at, struct weir_str body, st
         return refuse(&d, d.wrong, d.wrong_at, err);
     if (weir_json_end(&d.j) != WEIR_OK)
         return refuse(&d, d.j.fault, d.j.fault_at, err);
-    if (!out->model.p)
+    if (!out->model.p && !ops->model_optional)
         return refuse(&d, "\"model\" is missing", out->object_at, err);
     if (ops->model_in_path && !d.seen)
         return refuse(&d, "it has no field that a request has", out->object_at, err);

@@ -31,12 +31,26 @@ void weir_attempt_open(struct weir_exchange *x)
     weir_judge_begin(x, &x->attempts[x->attempt_count - 1]);
 }
 
+/* A call that passed has the usage that its answer tells, if any. */
+static bool read_passed(const struct weir_exchange *x, const struct weir_attempt *a, bool billable,
+                        struct weir_llm_usage *out)
+{
+    if (a->status == 0 || !x->tap)
+        return billable;
+    *out = weir_llm_tap_seen(x->tap)->usage;
+    out->input = out->input > 0 ? out->input : 0;
+    out->output = out->output > 0 ? out->output : 0;
+    return a->status < 300;
+}
+
 /* What an attempt used. False: nothing that anybody bills, as with an answer that is an error,
  * whatever its body looks like. */
 static bool read_usage(const struct weir_exchange *x, const struct weir_attempt *a, bool billable,
                        struct weir_llm_usage *out)
 {
     *out = (struct weir_llm_usage){0};
+    if (x->endpoint.operation == WEIR_OP_PASS)
+        return read_passed(x, a, billable, out);
     if (x->endpoint.operation != WEIR_OP_GENERATE || a->status >= 300)
         return false;
     if (x->tap) {
@@ -61,6 +75,8 @@ static void close_attempt(struct weir_exchange *x, struct weir_attempt *a, const
     a->billed = read_usage(x, a, billable, &a->usage);
     if (!a->billed)
         a->usage = (struct weir_llm_usage){0};
+    else if (x->endpoint.operation == WEIR_OP_PASS && a->candidate->flat_nano_usd >= 0)
+        cost.nano_usd = a->candidate->flat_nano_usd;
     else if (a->candidate->price)
         weir_price_cost(a->candidate->price, &a->usage, &cost);
     a->cost_nano_usd = cost.nano_usd;

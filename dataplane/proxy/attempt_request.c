@@ -134,6 +134,18 @@ static struct weir_str continue_trace(struct weir_exchange *x, struct weir_str f
     return weir_str_of(to);
 }
 
+/* What passes keeps its own, whatever it is. */
+static size_t add_content_type(const struct weir_exchange *x, struct weir_http_header *out)
+{
+    struct weir_str own = weir_http_req_header(x->req, WEIR_STR("content-type"));
+
+    if (x->endpoint.operation != WEIR_OP_PASS)
+        own = WEIR_STR("application/json");
+    if (own.p)
+        out[0] = header(WEIR_STR("content-type"), own);
+    return own.p != NULL;
+}
+
 static void build_headers(struct weir_exchange *x, const struct weir_candidate *c,
                           struct weir_http_call_spec *out)
 {
@@ -155,7 +167,7 @@ static void build_headers(struct weir_exchange *x, const struct weir_candidate *
             h[n++] = header(client[i].name, weir_str_ieq(client[i].name, WEIR_STR("traceparent"))
                                                 ? continue_trace(x, client[i].value)
                                                 : client[i].value);
-    h[n++] = header(WEIR_STR("content-type"), WEIR_STR("application/json"));
+    n += add_content_type(x, h + n);
     h[n++] = header(WEIR_STR("accept-encoding"), WEIR_STR("identity"));
     if (foreign && c->dialect == WEIR_DIALECT_ANTHROPIC_MESSAGES &&
         !is_named(WEIR_STR("anthropic-version"), p->headers, p->header_count) &&
@@ -215,11 +227,23 @@ static void write_body(struct weir_exchange *x, const struct weir_candidate *c,
     }
     if (!weir_str_eq(c->model, x->call.model))
         edits.model = c->model;
-    if (weir_attempt_limits(x)) {
+    if (x->endpoint.operation == WEIR_OP_GENERATE && weir_attempt_limits(x)) {
         edits.max_output_tokens = c->choice_limit;
         edits.older_limit = !c->provider->vendor;
     }
     weir_llm_edit(&x->call, x->body, &edits, x->arena, out);
+}
+
+static bool has_body(const struct weir_exchange *x)
+{
+    switch ((int)weir_http_req_method(x->req)) {
+    case WEIR_HTTP_POST:
+    case WEIR_HTTP_PUT:
+    case WEIR_HTTP_PATCH:
+        return true;
+    default:
+        return x->body.n > 0;
+    }
 }
 
 void weir_attempt_request(struct weir_exchange *x, const struct weir_candidate *c,
@@ -236,7 +260,7 @@ void weir_attempt_request(struct weir_exchange *x, const struct weir_candidate *
         .path = build_path(x, c),
         .body = pieces->piece,
         .body_count = pieces->count,
-        .has_body = weir_http_req_method(x->req) == WEIR_HTTP_POST,
+        .has_body = has_body(x),
         .connect_timeout_ms = limit_of(r->connect_ms, p->connect_ms),
         .first_byte_timeout_ms = limit_of(r->first_byte_ms, p->first_byte_ms),
         .idle_timeout_ms = limit_of(r->idle_ms, p->idle_ms),

@@ -71,8 +71,20 @@ static bool reaches(const struct weir_exchange *x, const struct weir_charge *cha
            weir_str_eq(scope_of(x, charge->budget, c, scope), charge->scope);
 }
 
-static bool price_missing(const struct weir_policy_budget *b, const struct weir_candidate *c)
+static bool passes(const struct weir_exchange *x)
 {
+    return x->endpoint.operation == WEIR_OP_PASS;
+}
+
+static bool price_missing(const struct weir_exchange *x, const struct weir_policy_budget *b,
+                          const struct weir_candidate *c)
+{
+    /* What a price of tokens assumes is no bound where nobody counts any. */
+    if (passes(x))
+        return b->conf.mode == WEIR_MODE_HARD && !b->unknown_price_allowed &&
+               (b->conf.unit == WEIR_UNIT_TOKENS ||
+                (b->conf.unit == WEIR_UNIT_NANO_USD && c->flat_nano_usd < 0));
+
     return b->conf.unit == WEIR_UNIT_NANO_USD && b->conf.mode == WEIR_MODE_HARD && !c->price &&
            !b->unknown_price_allowed && b->unknown_price_assumed < 0;
 }
@@ -93,6 +105,44 @@ static int add_charge(struct weir_exchange *x, const struct weir_policy_budget *
     return WEIR_OK;
 }
 
+static const char *missing_price(const struct weir_exchange *x, const struct weir_policy_budget *b,
+                                 const struct weir_candidate *c)
+{
+    if (!passes(x))
+        return weir_arena_printf(
+            x->arena,
+            "Weir's budget '%s' counts dollars, and no price is known for the model '%.*s' at "
+            "'%.*s'. Add it to a PriceList, or set onUnknownPrice.",
+            b->conf.id, WEIR_STR_ARG(c->model), WEIR_STR_ARG(c->provider->name));
+    if (b->conf.unit == WEIR_UNIT_TOKENS)
+        return weir_arena_printf(x->arena,
+                                 "Weir's budget '%s' counts tokens, and those of %.*s can't be "
+                                 "bounded: nothing that passes there is let through.",
+                                 b->conf.id, WEIR_STR_ARG(x->endpoint.stored));
+    if (c->model.n)
+        return weir_arena_printf(
+            x->arena,
+            "Weir's budget '%s' counts dollars, and no price per call is known for the model "
+            "'%.*s' at '%.*s'. Give it a `request` price, and no rates of tokens, in a PriceList, "
+            "or set "
+            "onUnknownPrice.",
+            b->conf.id, WEIR_STR_ARG(c->model), WEIR_STR_ARG(c->provider->name));
+    return weir_arena_printf(
+        x->arena,
+        "Weir's budget '%s' counts dollars, and no price is known for a call of %.*s at '%.*s'. "
+        "Set pricePerCall of the path in Provider spec.passThrough, or onUnknownPrice.",
+        b->conf.id, WEIR_STR_ARG(x->endpoint.stored), WEIR_STR_ARG(c->provider->name));
+}
+
+static void name_missing_price(const struct weir_exchange *x, const struct weir_policy_budget *b,
+                               const struct weir_candidate *c, struct weir_err *err)
+{
+    *err = (struct weir_err){.rc = WEIR_ELIMIT,
+                             .http_status = 402,
+                             .code = "price_unknown",
+                             .detail = missing_price(x, b, c)};
+}
+
 int weir_charges_collect(struct weir_exchange *x, struct weir_err *err)
 {
     const struct weir_policy_budget *b;
@@ -104,16 +154,8 @@ int weir_charges_collect(struct weir_exchange *x, struct weir_err *err)
 
             if (!covers(x, b, c))
                 continue;
-            if (price_missing(b, c)) {
-                *err = (struct weir_err){
-                    .rc = WEIR_ELIMIT,
-                    .http_status = 402,
-                    .code = "price_unknown",
-                    .detail = weir_arena_printf(
-                        x->arena,
-                        "Weir's budget '%s' counts dollars, and no price is known for the model "
-                        "'%.*s' at '%.*s'. Add it to a PriceList, or set onUnknownPrice.",
-                        b->conf.id, WEIR_STR_ARG(c->model), WEIR_STR_ARG(c->provider->name))};
+            if (price_missing(x, b, c)) {
+                name_missing_price(x, b, c, err);
                 return WEIR_ELIMIT;
             }
             if (add_charge(x, b, c)) {
@@ -144,6 +186,10 @@ static int64_t worst_at(const struct weir_exchange *x, const struct weir_policy_
 {
     int64_t input = with_input ? x->call.input_bound : 0;
 
+    if (passes(x) && b->conf.unit != WEIR_UNIT_REQUESTS)
+        return with_input && b->conf.unit == WEIR_UNIT_NANO_USD && c->flat_nano_usd > 0
+                   ? capped(c->flat_nano_usd)
+                   : 0;
     if (output > c->max_output_tokens)
         output = c->max_output_tokens;
     switch (b->conf.unit) {
@@ -177,7 +223,8 @@ int64_t weir_charge_worst(const struct weir_exchange *x, size_t charge, int64_t 
 }
 
 /* In the charge's unit. Of an attempt that is not billed it is 0. */
-static int64_t used_by(const struct weir_policy_budget *b, const struct weir_attempt *a)
+static int64_t used_by(const struct weir_exchange *x, const struct weir_policy_budget *b,
+                       const struct weir_attempt *a)
 {
     const struct weir_llm_usage *u = &a->usage;
     int64_t tokens = (u->input > 0 ? u->input : 0) + (u->output > 0 ? u->output : 0);
@@ -190,7 +237,7 @@ static int64_t used_by(const struct weir_policy_budget *b, const struct weir_att
     case WEIR_UNIT_NANO_USD:
         break;
     }
-    if (a->candidate->price)
+    if (a->candidate->price || passes(x))
         return a->cost_nano_usd;
     return b->unknown_price_assumed >= 0 ? assumed_cost(b, tokens) : 0;
 }
@@ -204,7 +251,7 @@ void weir_charges_spend(struct weir_exchange *x, const struct weir_attempt *a)
 
         if (!reaches(x, charge, a->candidate))
             continue;
-        used = used_by(b, a);
+        used = used_by(x, b, a);
         worst = worst_at(x, b, a->candidate, x->held_output_tokens, true);
         if (a->billed && a->usage.estimated && b->charge_hold && worst > used)
             used = worst;

@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/hash.h"
 #include "common/http/client.h"
+#include "common/http/request.h"
 #include "common/http/sigv4.h"
 #include "dataplane/budget/holder.h"
 #include "dataplane/control/control.h"
@@ -34,6 +35,13 @@ struct weir_policy_model {
     bool shows_all;            /* bills no output that its answers don't show */
 };
 
+/* Paths of a provider that pass as they are. */
+struct weir_policy_pass {
+    struct weir_str path;
+    uint32_t methods;       /* bit m: enum weir_http_method */
+    int64_t price_nano_usd; /* of a call; -1: unknown */
+};
+
 struct weir_policy_provider {
     struct weir_str id, name;  /* "ns/name", "name" */
     enum weir_dialect dialect; /* for calls in one that it doesn't speak */
@@ -52,6 +60,8 @@ struct weir_policy_provider {
     size_t header_count;
     struct weir_policy_model *models;
     size_t model_count;
+    struct weir_policy_pass *passes;
+    size_t pass_count;
     struct weir_policy_timeouts timeouts;
     struct weir_health_rules health;
     /* One for each further key, alike but for `secret`, `unavailable` and `key`. */
@@ -157,6 +167,12 @@ bool weir_policy_speaks(const struct weir_policy_provider *p, enum weir_dialect 
 
 /* What the route calls for a model; absent: it is no alias there. */
 struct weir_str weir_policy_alias(const Weir__V1__RouteSpec *route, struct weir_str model);
+
+/* The rule by which a path passes to the provider, the longest one; NULL: none. With a method, one
+ * that lets it pass; WEIR_HTTP_OPTIONS: of any method. */
+const struct weir_policy_pass *weir_policy_passes(const struct weir_policy_provider *p,
+                                                  enum weir_http_method method,
+                                                  struct weir_str path);
 
 /* The provider's entry for a model as callers name it; NULL when it lists none such. */
 const struct weir_policy_model *weir_policy_model(const struct weir_policy_provider *p,

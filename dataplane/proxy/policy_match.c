@@ -1,6 +1,7 @@
 /* policy_match.c - who and what a selector, a route or a key picks: pure look-ups in a policy. */
 #include "dataplane/proxy/policy.h"
 
+#include "dataplane/llm/endpoint.h"
 #include "dataplane/proxy/policy_internal.h"
 
 static bool any_glob(char *const *patterns, size_t n, struct weir_str s)
@@ -52,6 +53,19 @@ struct weir_str weir_policy_alias(const Weir__V1__RouteSpec *route, struct weir_
         if (weir_str_is(model, route->aliases[i]->key))
             return weir_str_of(route->aliases[i]->value);
     return WEIR_STR_NULL;
+}
+
+const struct weir_policy_pass *weir_policy_passes(const struct weir_policy_provider *p,
+                                                  enum weir_http_method method,
+                                                  struct weir_str path)
+{
+    const struct weir_policy_pass *best = NULL;
+
+    for (size_t i = 0; i < p->pass_count; i++)
+        if (weir_llm_endpoint_is_below(path, p->passes[i].path) &&
+            (!best || p->passes[i].path.n > best->path.n))
+            best = &p->passes[i];
+    return best && (method == WEIR_HTTP_OPTIONS || best->methods & 1u << method) ? best : NULL;
 }
 
 const struct weir_policy_model *weir_policy_model(const struct weir_policy_provider *p,

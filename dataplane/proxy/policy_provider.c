@@ -140,6 +140,43 @@ static void compile_models(struct weir_policy_compile *c, struct weir_policy_pro
     }
 }
 
+static uint32_t methods_of(const Weir__V1__PassThrough *m)
+{
+    static const enum weir_http_method names[] = {
+        [WEIR__V1__HTTP_METHOD__GET] = WEIR_HTTP_GET,
+        [WEIR__V1__HTTP_METHOD__POST] = WEIR_HTTP_POST,
+        [WEIR__V1__HTTP_METHOD__PUT] = WEIR_HTTP_PUT,
+        [WEIR__V1__HTTP_METHOD__PATCH] = WEIR_HTTP_PATCH,
+        [WEIR__V1__HTTP_METHOD__DELETE] = WEIR_HTTP_DELETE,
+    };
+
+    uint32_t all = 0, some = 0;
+
+    for (size_t i = WEIR__V1__HTTP_METHOD__GET; i < sizeof names / sizeof *names; i++)
+        all |= 1u << names[i];
+    for (size_t i = 0; i < m->n_methods; i++)
+        if ((size_t)m->methods[i] < sizeof names / sizeof *names &&
+            m->methods[i] != WEIR__V1__HTTP_METHOD__HTTP_METHOD_UNSET)
+            some |= 1u << names[m->methods[i]];
+    return m->n_methods ? some : all;
+}
+
+static void compile_passes(struct weir_policy_compile *c, struct weir_policy_provider *p,
+                           const Weir__V1__ProviderSpec *spec)
+{
+    p->passes = weir_arena_zalloc(c->p->arena, spec->n_passthrough * sizeof *p->passes);
+    for (size_t i = 0; i < spec->n_passthrough; i++) {
+        const Weir__V1__PassThrough *m = spec->passthrough[i];
+
+        if (!m->path || m->path[0] != '/')
+            continue;
+        p->passes[p->pass_count++] =
+            (struct weir_policy_pass){.path = weir_str_of(m->path),
+                                      .methods = methods_of(m),
+                                      .price_nano_usd = OR(m, pricepercall, -1)};
+    }
+}
+
 static struct weir_str default_endpoint(struct weir_policy_compile *c,
                                         const Weir__V1__ProviderSpec *spec)
 {
@@ -296,6 +333,7 @@ void weir__policy_provider(struct weir_policy_compile *c, const struct weir_poli
     p->headers = weir__policy_headers(c, spec->headers, spec->n_headers);
     compile_dialect(c, p, spec);
     compile_models(c, p, spec);
+    compile_passes(c, p, spec);
     compile_credential(c, p, spec->credential);
     compile_others(c, p, spec);
 }

@@ -11,6 +11,14 @@ enum weir_verdict weir_stage_decode(struct weir_exchange *x)
         x->model = x->call.model;
         return WEIR_V_CONTINUE;
     }
+    if (x->endpoint.operation == WEIR_OP_PASS) {
+        if (weir_llm_read_passed(weir_http_req_header(x->req, WEIR_STR("content-type")), x->body,
+                                 x->arena, &x->call, &err))
+            return weir_answer_error(x, &err);
+        x->call.model = x->call.model.p ? weir_arena_copy(x->arena, x->call.model) : WEIR_STR("");
+        x->model = x->call.model;
+        return WEIR_V_CONTINUE;
+    }
     if (weir_llm_decode(&x->endpoint, x->body, x->arena, &x->call, &err))
         return weir_answer_error(x, &err);
     x->call.model = weir_arena_copy(x->arena, x->call.model);

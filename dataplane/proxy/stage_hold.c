@@ -110,7 +110,7 @@ enum weir_verdict weir_stage_hold(struct weir_exchange *x)
 {
     struct weir_err err;
 
-    if (x->endpoint.operation != WEIR_OP_GENERATE)
+    if (x->endpoint.operation != WEIR_OP_GENERATE && x->endpoint.operation != WEIR_OP_PASS)
         return WEIR_V_CONTINUE;
     weir_caller_read(x);
     if (weir_charges_collect(x, &err))

@@ -19,6 +19,22 @@ enum weir_dialect weir_dialect_of_request(const struct weir_http_req *req)
                : of_path;
 }
 
+/* A path that isn't served: does a provider's policy let it pass? */
+static bool may_pass(const struct weir_exchange *x, struct weir_llm_endpoint *out)
+{
+    const struct weir_policy_provider *p;
+    struct weir_llm_endpoint e;
+
+    if (!x->policy || !weir_llm_endpoint_pass(weir_http_req_path(x->req), &e))
+        return false;
+    for (size_t i = 0; (p = weir_policy_provider(x->policy, i)); i++)
+        if (weir_policy_passes(p, weir_http_req_method(x->req), e.stored)) {
+            *out = e;
+            return true;
+        }
+    return false;
+}
+
 /* WEIR_ENOTFOUND: no such path; WEIR_EINVAL: the path has another method. */
 static int classify(struct weir_exchange *x)
 {
@@ -26,6 +42,8 @@ static int classify(struct weir_exchange *x)
     struct weir_llm_endpoint *e = &x->endpoint;
     int rc = weir_llm_endpoint_find(method, weir_http_req_path(x->req), x->arena, e);
 
+    if (rc && method != WEIR_HTTP_HEAD && may_pass(x, e))
+        return WEIR_OK;
     if (rc || e->operation == WEIR_OP_MODELS)
         e->dialect = weir_dialect_of_request(x->req);
     if (method == WEIR_HTTP_HEAD) {

@@ -1,6 +1,7 @@
 /* stage_record.c - one record of the call, whatever came of it: for the ledger's reader, the access
  * log, the metrics and the trace. Then the exchange lets go of what it held on to. */
 #include "base/clock.h"
+#include "dataplane/llm/endpoint.h"
 #include "dataplane/proxy/attempt.h"
 #include "dataplane/proxy/exchange.h"
 #include "dataplane/proxy/worker.h"
@@ -16,6 +17,8 @@ static const char *operation_name(const struct weir_exchange *x)
         return "models";
     case WEIR_OP_STORED:
         return "stored_answer";
+    case WEIR_OP_PASS:
+        return weir_llm_endpoint_passed_name(x->endpoint.stored);
     case WEIR_OP_HELLO:
     case WEIR_OP_UNKNOWN:
         break;
@@ -114,6 +117,13 @@ static void add_cost_part(struct weir_record *r, const struct weir_cost_part *p)
             (struct weir_record_cost_part){p->kind, p->tokens, p->rate};
 }
 
+/* What passed is priced by the call; else by the usage that an answer told. */
+static bool is_flat(const struct weir_exchange *x)
+{
+    return x->endpoint.operation == WEIR_OP_PASS && x->candidate &&
+           x->candidate->flat_nano_usd >= 0;
+}
+
 /* Usage and cost of all attempts that somebody bills. */
 static void fill_cost(const struct weir_exchange *x, struct weir_record *r)
 {
@@ -121,7 +131,8 @@ static void fill_cost(const struct weir_exchange *x, struct weir_record *r)
     struct weir_cost cost;
 
     r->cost_nano_usd = x->cost_nano_usd;
-    if (!x->sent || x->endpoint.operation != WEIR_OP_GENERATE)
+    if (!x->sent ||
+        (x->endpoint.operation != WEIR_OP_GENERATE && x->endpoint.operation != WEIR_OP_PASS))
         return;
     add_usage(&r->usage, &(struct weir_llm_usage){0, 0, -1, -1, -1, -1, false});
     for (size_t i = 0; i < x->attempt_count; i++) {
@@ -130,14 +141,19 @@ static void fill_cost(const struct weir_exchange *x, struct weir_record *r)
         if (!a->billed)
             continue;
         add_usage(&r->usage, &a->usage);
-        if (!a->candidate->price)
+        if (is_flat(x))
+            add_cost_part(r, &(struct weir_cost_part){"request", 1, a->cost_nano_usd});
+        if (is_flat(x) || !a->candidate->price)
             continue;
         price = a->candidate->price;
         weir_price_cost(price, &a->usage, &cost);
         for (size_t k = 0; k < cost.part_count; k++)
             add_cost_part(r, &cost.parts[k]);
     }
-    r->price_source = !price ? "unknown" : weir_price_builtin(price) ? "builtin" : "policy";
+    r->price_source = is_flat(x) && !price        ? "policy"
+                      : !price                    ? "unknown"
+                      : weir_price_builtin(price) ? "builtin"
+                                                  : "policy";
 }
 
 /* A run's calls are one trace even when the harness passes no context: then the call is its own. */

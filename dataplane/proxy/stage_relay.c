@@ -334,7 +334,9 @@ void weir_relay_end(struct weir_exchange *x)
                                          : "it is no whole answer of the provider's API");
         return;
     }
-    failed = x->status >= 400 || weir_llm_tap_seen(x->tap)->error;
+    failed =
+        x->status >= 400 || (x->endpoint.operation != WEIR_OP_PASS && /* may have it as a field */
+                             weir_llm_tap_seen(x->tap)->error);
     weir_attempt_close(x, failed ? "http" : NULL, true);
     x->outcome = failed ? WEIR_OUTCOME_FAILED : WEIR_OUTCOME_OK;
     if (failed)
@@ -456,6 +458,14 @@ static bool is_event_stream(const struct weir_http_call_head *head, enum weir_di
     return false;
 }
 
+static bool is_json(const struct weir_http_call_head *head)
+{
+    for (size_t i = 0; i < head->header_count; i++)
+        if (weir_str_ieq(head->headers[i].name, WEIR_STR("content-type")))
+            return is_type(head->headers[i].value, WEIR_STR("application/json"));
+    return false;
+}
+
 enum weir_verdict weir_stage_relay(struct weir_exchange *x)
 {
     const struct weir_llm_translation *translation = &x->translations[x->candidate->dialect];
@@ -466,7 +476,8 @@ enum weir_verdict weir_stage_relay(struct weir_exchange *x)
         begin_echo(x);
     } else {
         x->status = x->response->status;
-        x->event_stream = is_event_stream(x->response, x->candidate->dialect) && x->status < 300;
+        x->event_stream = is_event_stream(x->response, x->candidate->dialect) && x->status < 300 &&
+                          x->endpoint.operation != WEIR_OP_PASS;
         if (weir_exchange_is_translated(x))
             make_head(x, x->response);
         else
@@ -490,6 +501,10 @@ enum weir_verdict weir_stage_relay(struct weir_exchange *x)
         weir_wheel_timer_init(&x->timer, on_held_long_enough);
         weir_wheel_arm(x->worker->wheel, &x->timer, LONGEST_HOLD_BACK_MS);
     }
+    /* Nobody waits for what may be a stream of something: only a document is worth its cost ahead.
+     */
+    if (x->endpoint.operation == WEIR_OP_PASS && !is_json(x->response))
+        begin_answer(x);
     if (x->echo)
         answer_echo(x);
     return WEIR_V_WAIT;

@@ -3,6 +3,7 @@
  * A target is left out when it can't serve the call: a model that it doesn't list, a credential
  * that has not arrived, another dialect into which the call can't be translated. Within a group
  * the strategy orders them (strategy.c). */
+#include "dataplane/llm/endpoint.h"
 #include "dataplane/proxy/answer.h"
 #include "dataplane/proxy/judge.h"
 #include "dataplane/proxy/strategy.h"
@@ -92,11 +93,35 @@ enum reach {
     ANY_FOREIGN,
 };
 
+/* What a call that passes costs: the rule's price, or the model's for every answer. */
+static int64_t flat_price(const struct weir_exchange *x, const struct weir_candidate *c)
+{
+    const struct weir_policy_pass *rule =
+        weir_policy_passes(c->provider, weir_http_req_method(x->req), x->endpoint.stored);
+    int64_t each = c->price ? weir_price_flat(c->price) : -1;
+
+    if (rule && rule->price_nano_usd >= 0)
+        return rule->price_nano_usd;
+    if (each > WEIR_AMOUNT_MAX / x->call.n)
+        return WEIR_AMOUNT_MAX;
+    return each < 0 ? -1 : each * x->call.n;
+}
+
+/* By a rule of the provider's; what names a model needs none where its API is spoken. */
+static bool is_passed(const struct weir_exchange *x, const struct weir_policy_provider *p)
+{
+    return !p->echo && (weir_policy_passes(p, weir_http_req_method(x->req), x->endpoint.stored) ||
+                        (weir_llm_endpoint_is_passed(&x->endpoint) &&
+                         weir_policy_speaks(p, WEIR_DIALECT_OPENAI_OTHER)));
+}
+
 static bool is_reached(const struct weir_exchange *x, const struct weir_policy_target *t,
                        const struct weir_policy_model *m, enum reach reach)
 {
     const struct weir_policy_provider *p = t->provider;
 
+    if (x->endpoint.operation == WEIR_OP_PASS)
+        return reach == OWN_DIALECT && is_passed(x, p);
     if (weir_policy_speaks(p, x->endpoint.dialect))
         return reach == OWN_DIALECT;
     /* A caller's own credential is of no use to another vendor. */
@@ -119,11 +144,13 @@ static bool make_candidate(struct weir_exchange *x, const struct weir_policy_tar
         return false;
     *out = (struct weir_candidate){
         .provider = p,
-        .dialect = weir_policy_speaks(p, x->endpoint.dialect) ? x->endpoint.dialect : p->dialect,
+        .dialect = reach == OWN_DIALECT ? x->endpoint.dialect : p->dialect,
         .model = m ? m->upstream : name,
         .weight = t->weight,
         .shows_all = p->echo || x->call.no_reasoning || (m && m->shows_all)};
     out->price = weir_prices_find(weir_policy_prices(x->policy), p->name, out->model);
+    if (x->endpoint.operation == WEIR_OP_PASS)
+        out->flat_nano_usd = flat_price(x, out);
     out->choice_limit = choice_limit(x, out, m);
     out->max_output_tokens = output_limit(x, out->choice_limit);
     out->health_key = weir_judge_key(x, out);
@@ -261,21 +288,26 @@ static bool is_open(const struct weir_exchange *x, const struct weir_policy_rout
 static void add_keeper(struct weir_exchange *x, const struct weir_policy_route *r,
                        const struct weir_policy_provider *p)
 {
-    if (p->echo || p->unavailable || !weir_policy_speaks(p, x->endpoint.dialect) ||
-        x->candidate_count == WEIR_MAX_CANDIDATES)
+    if (p->echo || p->unavailable || x->candidate_count == WEIR_MAX_CANDIDATES ||
+        !(x->endpoint.operation == WEIR_OP_PASS ? is_passed(x, p)
+                                                : weir_policy_speaks(p, x->endpoint.dialect)))
         return;
     for (size_t i = 0; i < x->candidate_count; i++)
         if (x->candidates[i].provider == p)
             return;
     if (!x->route)
         x->route = r;
-    x->candidates[x->candidate_count++] = (struct weir_candidate){
+    x->candidates[x->candidate_count] = (struct weir_candidate){
         .provider = p, .dialect = x->endpoint.dialect, .model = WEIR_STR(""), .shows_all = true};
+    if (x->endpoint.operation == WEIR_OP_PASS)
+        x->candidates[x->candidate_count].flat_nano_usd =
+            flat_price(x, &x->candidates[x->candidate_count]);
+    x->candidate_count++;
 }
 
-/* The providers of the caller's routes that may have kept the answer, in the routes' order: each is
- * asked until one knows it. */
-static enum weir_verdict route_stored(struct weir_exchange *x)
+/* The providers of the caller's routes that may have kept the answer, or that let a path without a
+ * model pass, in the routes' order; of those that keep answers each is asked until one knows it. */
+static enum weir_verdict route_without_model(struct weir_exchange *x)
 {
     const struct weir_policy_route *r;
 
@@ -291,15 +323,27 @@ static enum weir_verdict route_stored(struct weir_exchange *x)
         x, &(struct weir_err){.rc = WEIR_ENOTFOUND,
                               .http_status = 404,
                               .code = "no_target",
-                              .detail = "No provider of this key's routes keeps answers."});
+                              .detail = x->endpoint.operation == WEIR_OP_PASS
+                                            ? "No provider of this key's routes lets this path "
+                                              "pass (Provider spec.passThrough)."
+                                            : "No provider of this key's routes keeps answers."});
 }
 
 enum weir_verdict weir_stage_route(struct weir_exchange *x)
 {
     struct weir_err err;
 
-    if (x->endpoint.operation == WEIR_OP_STORED)
-        return route_stored(x);
+    if (x->endpoint.operation == WEIR_OP_PASS && x->model.n == 0 &&
+        weir_llm_endpoint_is_passed(&x->endpoint))
+        return weir_answer_error(
+            x, &(struct weir_err){.rc = WEIR_EINVAL,
+                                  .http_status = 400,
+                                  .code = "invalid_body",
+                                  .detail = "The request names no model, and without it Weir "
+                                            "can't tell where it may go: add \"model\"."});
+    if (x->endpoint.operation == WEIR_OP_STORED ||
+        (x->endpoint.operation == WEIR_OP_PASS && x->model.n == 0))
+        return route_without_model(x);
     if (x->downgrades == 0 && !weir_policy_agent_may(x->agent, x->model)) {
         const char *detail = weir_arena_printf(
             x->arena, "The agent '%.*s' may not use the model '%.*s' (Agent spec.models).",

@@ -59,6 +59,17 @@ static void what_does_not_fit_together_gets_its_exact_sentence(void **state)
          "it\n"
          "a.yaml:4: Provider/p: spec.alsoSpeaks[1]: must be another API than `dialect`, and not "
          "echo: remove it\n"},
+        {PROVIDER("p", "{dialect: openai, passThrough: [{path: /v1/files/}, {path: /v1/batches}, "
+                       "{path: /v1/batches}]}"),
+         PROVIDER("e", "{dialect: echo, passThrough: [{path: /v1/%66iles}]}"),
+         "b.yaml:4: Provider/e: spec.passThrough: the echo provider has no further paths: remove "
+         "it\n"
+         "b.yaml:4: Provider/e: spec.passThrough[0].path: must be a plain path like /v1/files, "
+         "without a slash at its end, wildcards, escapes or a query\n"
+         "a.yaml:4: Provider/p: spec.passThrough[0].path: must be a plain path like /v1/files, "
+         "without a slash at its end, wildcards, escapes or a query\n"
+         "a.yaml:4: Provider/p: spec.passThrough[2].path: is listed twice: name all its methods in "
+         "one\n"},
         {PROVIDER("p", "{dialect: openai, models: [{name: a}, {name: a}], tls: {certFile: /x}}"),
          PROVIDER("e", "{dialect: echo, endpoint: \"http://x\", credential: {passthrough: false}}"),
          "b.yaml:4: Provider/e: spec.credential.passthrough: must be true: without it, remove "

@@ -107,6 +107,23 @@ static void an_empty_table_knows_no_price(void **state)
     weir_prices_destroy(t);
 }
 
+static void only_a_price_without_rates_is_the_price_of_a_call(void **state)
+{
+    struct weir_prices *t = weir_prices_create();
+    Weir__V1__Price p[] = {price_of("flat", NULL, 0, 0), price_of("both", NULL, 1, 0),
+                           price_of("none", NULL, 0, 0)};
+
+    (void)state;
+    p[0].has_request = p[1].has_request = 1;
+    p[0].request = p[1].request = 7;
+    add(t, "a", p, 3);
+    weir_prices_seal(t);
+    assert_int_equal(weir_price_flat(weir_prices_find(t, WEIR_STR("x"), WEIR_STR("flat"))), 7);
+    assert_int_equal(weir_price_flat(weir_prices_find(t, WEIR_STR("x"), WEIR_STR("both"))), -1);
+    assert_int_equal(weir_price_flat(weir_prices_find(t, WEIR_STR("x"), WEIR_STR("none"))), -1);
+    weir_prices_destroy(t);
+}
+
 static void cached_and_reasoning_tokens_are_charged_once(void **state)
 {
     struct weir_prices *t = weir_prices_create();
@@ -230,6 +247,7 @@ int main(void)
         cmocka_unit_test(a_list_of_the_policy_may_be_called_as_the_built_in_one),
         cmocka_unit_test(the_most_exact_entry_holds),
         cmocka_unit_test(an_empty_table_knows_no_price),
+        cmocka_unit_test(only_a_price_without_rates_is_the_price_of_a_call),
         cmocka_unit_test(cached_and_reasoning_tokens_are_charged_once),
         cmocka_unit_test(a_tier_holds_for_the_whole_call_and_costs_round_up),
         cmocka_unit_test(no_usage_within_the_bounds_costs_more_than_the_hold),
