@@ -81,6 +81,44 @@ static void read_calls(struct weir_canon_reader *r, struct weir_str raw)
         read_call(r, call, at++);
 }
 
+static void read_thinking(struct weir_canon_reader *r, struct weir_str raw)
+{
+    struct weir_json j;
+    struct weir_str item;
+
+    weir_json_init(&j, raw);
+    if (!raw.n || !weir_json_enter(&j, WEIR_JSON_ARRAY))
+        return;
+    while (weir_json_element(&j) && weir_json_skip(&j, &item)) {
+        struct weir_str text = WEIR_STR_NULL;
+        const struct weir_canon_want want[] = {{"text", &text}};
+
+        if (weir_canon_find(item, want, 1))
+            weir_canon_add_text(r, &r->reasoning, WEIR_PART_REASONING, weir_canon_string(text));
+    }
+}
+
+/* Mistral gives a list of parts in place of a text when it reasons. */
+static void read_content(struct weir_canon_reader *r, struct weir_str raw)
+{
+    struct weir_json j;
+    struct weir_str item;
+
+    weir_canon_add_text(r, &r->text, WEIR_PART_TEXT, weir_canon_string(raw));
+    weir_json_init(&j, raw);
+    if (!raw.n || raw.p[0] != '[' || !weir_json_enter(&j, WEIR_JSON_ARRAY))
+        return;
+    while (weir_json_element(&j) && weir_json_skip(&j, &item)) {
+        struct weir_str text = WEIR_STR_NULL, thinking = text;
+        const struct weir_canon_want want[] = {{"text", &text}, {"thinking", &thinking}};
+
+        if (!weir_canon_find(item, want, 2))
+            continue;
+        read_thinking(r, thinking);
+        weir_canon_add_text(r, &r->text, WEIR_PART_TEXT, weir_canon_string(text));
+    }
+}
+
 static void read_delta(struct weir_canon_reader *r, struct weir_str raw)
 {
     struct weir_str text = WEIR_STR_NULL, refusal = text, reasoning = text, details = text,
@@ -97,7 +135,7 @@ static void read_delta(struct weir_canon_reader *r, struct weir_str raw)
     reasoning = weir_canon_string(reasoning);
     weir_canon_add_text(r, &r->reasoning, WEIR_PART_REASONING, reasoning);
     read_details(r, details, reasoning.n > 0);
-    weir_canon_add_text(r, &r->text, WEIR_PART_TEXT, weir_canon_string(text));
+    read_content(r, text);
     weir_canon_add_text(r, &r->refusal, WEIR_PART_REFUSAL, weir_canon_string(refusal));
     read_calls(r, calls);
 }

@@ -1,5 +1,7 @@
 #include "dataplane/llm/chat.h"
 
+enum { CONTENT_LEVELS = 6 };
+
 static void read_details(struct weir_llm_tap *t, struct weir_str raw)
 {
     struct weir_llm_usage *u = &t->seen.usage;
@@ -19,12 +21,24 @@ static void read_details(struct weir_llm_tap *t, struct weir_str raw)
     }
 }
 
-/* Cached and reasoning tokens are parts of the totals here: as in weir_llm_usage. */
+/* What else servers call the details, and the cached tokens (DeepSeek, Mistral). */
+static void read_cached(struct weir_llm_tap *t, struct weir_str key, struct weir_str value)
+{
+    if (weir_json_is(key, "prompt_tokens_details") || weir_json_is(key, "prompt_token_details") ||
+        weir_json_is(key, "completion_tokens_details"))
+        read_details(t, value);
+    else if (weir_json_is(key, "prompt_cache_hit_tokens") || weir_json_is(key, "num_cached_tokens"))
+        weir_llm_keep_tokens(&t->seen.usage.cache_read, value);
+}
+
+/* Cached and reasoning tokens are parts of the totals here: as in weir_llm_usage. Where reasoning
+ * stands beside the completion instead, the sum of all says so. */
 void weir_chat_usage(struct weir_llm_tap *t, struct weir_str raw)
 {
     struct weir_llm_usage *u = &t->seen.usage;
     struct weir_str key, value;
     struct weir_json j;
+    int64_t total = -1, output = -1;
 
     weir_json_init(&j, raw);
     if (!weir_json_enter(&j, WEIR_JSON_OBJECT))
@@ -33,11 +47,17 @@ void weir_chat_usage(struct weir_llm_tap *t, struct weir_str raw)
         if (weir_json_is(key, "prompt_tokens"))
             weir_llm_keep_tokens(&u->input, value);
         else if (weir_json_is(key, "completion_tokens"))
-            weir_llm_keep_tokens(&u->output, value);
-        else if (weir_json_is(key, "prompt_tokens_details") ||
-                 weir_json_is(key, "completion_tokens_details"))
-            read_details(t, value);
+            weir_llm_keep_tokens(&output, value);
+        else if (weir_json_is(key, "total_tokens"))
+            weir_llm_keep_tokens(&total, value);
+        else
+            read_cached(t, key, value);
     }
+    if (output < 0)
+        return;
+    u->output = output;
+    if (u->reasoning > 0 && u->input >= 0 && total == u->input + output + u->reasoning)
+        u->output += u->reasoning;
 }
 
 /* The text of {"name","arguments"} or {"name","input"}. */
@@ -83,6 +103,30 @@ static size_t tool_bytes(struct weir_json *j)
     return n;
 }
 
+/* A text, or a list of parts with texts in them (Mistral's reasoning): all strings but a type. */
+static size_t text_bytes(struct weir_json *j, unsigned depth)
+{
+    struct weir_str key, raw;
+    size_t n = 0;
+
+    if (weir_json_peek(j) == WEIR_JSON_STRING)
+        return weir_json_string(j, &raw) ? weir_json_text_bytes(raw) : 0;
+    if (depth < CONTENT_LEVELS && weir_json_enter(j, WEIR_JSON_ARRAY)) {
+        while (weir_json_element(j))
+            n += text_bytes(j, depth + 1);
+    } else if (depth < CONTENT_LEVELS && weir_json_enter(j, WEIR_JSON_OBJECT)) {
+        while (weir_json_member(j, &key)) {
+            if (weir_json_is(key, "type"))
+                weir_json_skip(j, NULL);
+            else
+                n += text_bytes(j, depth + 1);
+        }
+    } else {
+        weir_json_skip(j, NULL);
+    }
+    return n;
+}
+
 /* Text, reasoning under whatever name, refusals, arguments: every string but the role. */
 static size_t delta_bytes(struct weir_json *j)
 {
@@ -98,6 +142,8 @@ static size_t delta_bytes(struct weir_json *j)
             n += tool_bytes(j);
         else if (weir_json_is(key, "function_call"))
             n += call_bytes(j);
+        else if (weir_json_is(key, "content"))
+            n += text_bytes(j, 0);
         else if (weir_json_peek(j) != WEIR_JSON_STRING || weir_json_is(key, "role"))
             weir_json_skip(j, NULL);
         else if (weir_json_string(j, &raw))
@@ -159,6 +205,20 @@ static void read_choices(struct weir_llm_tap *t, struct weir_json *j)
     weir_llm_count_output(t, n);
 }
 
+/* Groq tells a stream's usage here, beside the last choice. */
+static void read_groq(struct weir_llm_tap *t, struct weir_str raw)
+{
+    struct weir_str key, value;
+    struct weir_json j;
+
+    weir_json_init(&j, raw);
+    if (!weir_json_enter(&j, WEIR_JSON_OBJECT))
+        return;
+    while (weir_json_member(&j, &key) && weir_json_skip(&j, &value))
+        if (weir_json_is(key, "usage"))
+            weir_chat_usage(t, value);
+}
+
 static void read_member(struct weir_llm_tap *t, struct weir_json *j, struct weir_str key,
                         bool *usage)
 {
@@ -171,6 +231,8 @@ static void read_member(struct weir_llm_tap *t, struct weir_json *j, struct weir
     } else if (weir_json_is(key, "usage")) {
         *usage = raw.n && raw.p[0] == '{';
         weir_chat_usage(t, raw);
+    } else if (weir_json_is(key, "x_groq")) {
+        read_groq(t, raw);
     } else if (weir_json_is(key, "error") && !weir_str_is(raw, "null")) {
         weir_llm_keep_error(t, raw);
     } else if (!t->begun && raw.n > 2 && raw.p[0] == '"') {

@@ -133,6 +133,109 @@ static void usage_of_embeddings_is_input_alone(void **state)
     assert_true(u.estimated);
 }
 
+static void servers_tell_usage_in_their_own_ways(void **state)
+{
+    static const struct {
+        const char *usage;
+        int64_t input, output, cached, reasoning;
+    } cases[] = {
+        /* reasoning in the completion, and beside it */
+        {"{\"prompt_tokens\":10,\"completion_tokens\":9,\"total_tokens\":19,"
+         "\"completion_tokens_details\":{\"reasoning_tokens\":4}}",
+         10, 9, -1, 4},
+        {"{\"prompt_tokens\":10,\"completion_tokens\":5,\"total_tokens\":19,"
+         "\"completion_tokens_details\":{\"reasoning_tokens\":4}}",
+         10, 9, -1, 4},
+        {"{\"completion_tokens_details\":{\"reasoning_tokens\":4},\"total_tokens\":19,"
+         "\"completion_tokens\":5,\"prompt_tokens\":10}",
+         10, 9, -1, 4},
+        /* DeepSeek, Mistral */
+        {"{\"prompt_tokens\":10,\"completion_tokens\":5,\"prompt_cache_hit_tokens\":8,"
+         "\"prompt_cache_miss_tokens\":2}",
+         10, 5, 8, -1},
+        {"{\"prompt_tokens\":10,\"completion_tokens\":5,\"num_cached_tokens\":3}", 10, 5, 3, -1},
+        {"{\"prompt_tokens\":10,\"completion_tokens\":5,\"prompt_token_details\":{"
+         "\"cached_tokens\":3}}",
+         10, 5, 3, -1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct weir_llm_usage u = usage_of(
+            WEIR_DIALECT_OPENAI_CHAT,
+            weir_arena_printf(arena, "{\"choices\":[{\"finish_reason\":\"stop\"}],\"usage\":%s}",
+                              cases[i].usage));
+
+        assert_int_equal(u.input, cases[i].input);
+        assert_int_equal(u.output, cases[i].output);
+        assert_int_equal(u.cache_read, cases[i].cached);
+        assert_int_equal(u.reasoning, cases[i].reasoning);
+    }
+}
+
+/* The tap of a stream that has had these events. */
+static struct weir_llm_tap *streamed(const char *events)
+{
+    struct weir_llm_tap *t =
+        weir_llm_tap_create(arena, &(struct weir_llm_tap_conf){.dialect = WEIR_DIALECT_OPENAI_CHAT,
+                                                               .status = 200,
+                                                               .event_stream = true,
+                                                               .hide_usage = true});
+
+    weir_buf_clear(&sent);
+    assert_int_equal(weir_llm_tap_feed(t, events, strlen(events), sink, &sent), WEIR_OK);
+    assert_int_equal(weir_llm_tap_end(t, sink, &sent), WEIR_OK);
+    return t;
+}
+
+static void usage_of_groqs_streams_is_read_and_stays(void **state)
+{
+    const char *events = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}],"
+                         "\"x_groq\":{\"id\":\"r\",\"usage\":{\"prompt_tokens\":7,"
+                         "\"completion_tokens\":3}}}\n\ndata: [DONE]\n\n";
+    struct weir_llm_usage u;
+
+    (void)state;
+    weir_llm_tap_usage(streamed(events), &u);
+    assert_int_equal(u.input, 7);
+    assert_int_equal(u.output, 3);
+    assert_false(u.estimated);
+    assert_int_equal(sent.n, strlen(events));
+}
+
+static void content_in_parts_counts_by_its_texts(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        weir_llm_tap_seen(
+            streamed("data: {\"choices\":[{\"delta\":{\"content\":[{\"type\":\"thinking\","
+                     "\"thinking\":[{\"type\":\"text\",\"text\":\"abc\"}]},{\"type\":"
+                     "\"text\",\"text\":\"de\"}]}}]}\n\ndata: [DONE]\n\n"))
+            ->output_bytes,
+        5);
+}
+
+static void content_in_parts_is_translated_as_reasoning_and_text(void **state)
+{
+    const char *answer =
+        "{\"id\":\"c\",\"model\":\"m\",\"choices\":[{\"index\":0,\"message\":{\"role\":"
+        "\"assistant\","
+        "\"content\":[{\"type\":\"thinking\",\"thinking\":[{\"type\":\"text\",\"text\":\"abc\"}]},"
+        "{\"type\":\"text\",\"text\":\"de\"}]},\"finish_reason\":\"stop\"}],\"usage\":{"
+        "\"prompt_tokens\":7,\"completion_tokens\":3}}";
+    struct weir_llm_tap *t = weir_llm_tap_create(
+        arena, &(struct weir_llm_tap_conf){.dialect = WEIR_DIALECT_OPENAI_CHAT,
+                                           .client = WEIR_DIALECT_ANTHROPIC_MESSAGES,
+                                           .status = 200});
+
+    (void)state;
+    assert_int_equal(weir_llm_tap_feed(t, answer, strlen(answer), sink, &sent), WEIR_OK);
+    assert_int_equal(weir_llm_tap_end(t, sink, &sent), WEIR_OK);
+    weir_buf_add(&sent, "", 1);
+    assert_non_null(strstr(sent.p, "\"thinking\":\"abc\""));
+    assert_non_null(strstr(sent.p, "\"type\":\"text\",\"text\":\"de\""));
+}
+
 static void a_batch_has_its_model_replaced_in_every_part(void **state)
 {
     const char *body = "{\"requests\":[{\"model\":\"models/gem\",\"content\":{\"parts\":[{\"text\":"
@@ -245,6 +348,10 @@ int main(void)
         TEST(paths_are_found),
         TEST(input_of_embeddings_is_bounded_and_has_no_output),
         TEST(usage_of_embeddings_is_input_alone),
+        TEST(servers_tell_usage_in_their_own_ways),
+        TEST(usage_of_groqs_streams_is_read_and_stays),
+        TEST(content_in_parts_counts_by_its_texts),
+        TEST(content_in_parts_is_translated_as_reasoning_and_text),
         TEST(a_batch_has_its_model_replaced_in_every_part),
         TEST(a_batch_with_another_model_or_two_is_refused),
         TEST(every_answer_of_a_completion_counts),
