@@ -172,20 +172,21 @@ static void gather(void *arg, const struct weir_policy_send *r)
 
 static void a_namespace_gets_its_own_objects_keys_and_needed_secrets(void **state)
 {
-    static const char ours[] =
-        PROVIDER("p", "{dialect: openai, credential: {pushed: {env: X}}, moreCredentials: [{env: "
-                      "Y}, {pushed: {env: Z}}]}") "---\n" PROVIDER(
-            "unused",
-            "{dialect: openai, credential: {pushed: {env: X}}}") "---\n" ROUTE("r",
-                                                                               TO("p")) "---\n" HEAD
-                                                                                        "kind: "
-                                                                                        "Agent\nmet"
-                                                                                        "adata: "
-                                                                                        "{name: z, "
-                                                                                        "namespace:"
-                                                                                        " other}"
-                                                                                        "\nspec: "
-                                                                                        "{}\n";
+    static const char ours[] = PROVIDER(
+        "p",
+        "{dialect: openai, credential: {pushed: {env: X}}, moreCredentials: [{env: "
+        "Y}, {pushed: {env: Z}}]}") "---\n" PROVIDER("unused",
+                                                     "{dialect: openai, credential: {pushed: {env: "
+                                                     "X}}}") "---\n" ROUTE("r",
+                                                                           TO("p")) "---\n" HEAD
+                                                                                    "kind: "
+                                                                                    "Agent\nmet"
+                                                                                    "adata: "
+                                                                                    "{name: z, "
+                                                                                    "namespace:"
+                                                                                    " other}"
+                                                                                    "\nspec: "
+                                                                                    "{}\n";
     static const char prices[] =
         HEAD "kind: PriceList\nmetadata: {name: default}\nspec: {prices: [{model: m, input: 1}]}\n";
     const struct weir_policy_text texts[] = {{"ours.yaml", weir_str_of(ours), false},
