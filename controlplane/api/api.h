@@ -13,6 +13,7 @@
 #include "controlplane/api/keys.h"
 
 struct weir_api;
+struct weir_audit;
 struct weir_fleet;
 struct weir_ledger;
 struct weir_policy_source;
@@ -28,6 +29,7 @@ struct weir_api_backend {
     const struct weir_policy_source_options *policy;
     struct weir_ledger *ledger; /* for write-offs */
     struct weir_keys *keys;
+    struct weir_audit *audit; /* NULL: changes are not written down */
     struct weir_policy_source *source;
 
     void *arg; /* for the hooks */

@@ -28,6 +28,7 @@ void weir__api_error(struct weir_api_ctx *c, unsigned status, const char *code, 
     vsnprintf(message, sizeof message, fmt, ap);
     va_end(ap);
     c->status = status;
+    c->error_code = code;
     weir_jw_object(w, NULL);
     weir_jw_object(w, "error");
     weir_jw_z(w, "code", code);

@@ -54,6 +54,9 @@ struct weir_api_ctx {
     const char *allow;  /* for 405 */
     int64_t retry_after_s;
     bool keys_changed, policy_changed; /* tell the backend, on the loop */
+    const char *error_code;            /* of weir__api_error; NULL: none */
+    const char *audit_object;          /* what was changed; NULL: the path's parameters say */
+    struct weir_str audit_detail;      /* what the audit is to keep of it: a JSON object */
     struct weir_buf out;
     struct weir_jw json; /* writes to out */
 };
@@ -146,5 +149,17 @@ struct weir_ledger_reader *weir__api_ledger_reader(struct weir_api_ctx *c);
 void weir__api_budget_entries(struct weir_api_ctx *c);
 void weir__api_budget_raise(struct weir_api_ctx *c);
 void weir__api_budget_reset(struct weir_api_ctx *c);
+
+/* audit_handlers.c. In the pool: the handler with an entry before it, without which it doesn't run,
+ * and one after it. */
+bool weir__api_is_audited(const struct weir_api_ctx *c);
+void weir__api_run_audited(struct weir_api_ctx *c);
+/* For handlers on the loop: the entry is written in the pool before the reply goes out. */
+bool weir__api_is_audited_after(const struct weir_api_ctx *c);
+void weir__api_audit_after(struct weir_api_ctx *c);
+struct weir_policy_plan;
+void weir__api_audit_plan(struct weir_api_ctx *c, const struct weir_policy_plan *plan);
+void weir__api_audit(struct weir_api_ctx *c);
+void weir__api_audit_export(struct weir_api_ctx *c);
 
 #endif

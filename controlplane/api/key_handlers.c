@@ -111,6 +111,7 @@ static void create(struct weir_api_ctx *c, yyjson_val *root)
         weir__api_fail(c, rc, "A key with this id");
         return;
     }
+    c->audit_object = weir_arena_printf(c->arena, "%s/%s", key.ns, key.id);
     write_key(weir__api_ok(c), &key, text, now_ms);
     weir_wipe(text, sizeof text);
     c->status = 201;

@@ -355,6 +355,8 @@ static void write_plan(struct weir_api_ctx *c, const struct weir_policy_plan *pl
     }
     weir_jw_end_array(w);
     weir_jw_end_object(w);
+    if (applied)
+        weir__api_audit_plan(c, plan);
     c->policy_changed = applied;
 }
 

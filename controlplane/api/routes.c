@@ -85,6 +85,11 @@ const struct weir_api_route weir__api_routes[] = {
      "What was reported as spent in the present window counts no more; what is held or lent does. Body: `{\"scope\": S}`, or `{}` for every counter."},
     {"POST", V1 "/leases/{id}/release", WEIR_ROLE_ADMIN, WEIR_API_POOL, weir__api_lease_release, "",
      "Writes off the lease of a proxy that is lost: what it settled and held is charged, the rest is free again."},
+
+    {"GET", V1 "/audit", WEIR_ROLE_VIEWER, WEIR_API_POOL, weir__api_audit, "after, limit",
+     "The audit chain: who changed what. The newest `limit` entries (100), or those after number `after`; `head` is the newest one's number and hash."},
+    {"GET", V1 "/audit/export", WEIR_ROLE_VIEWER, WEIR_API_POOL, weir__api_audit_export, "after, limit",
+     "The entries after number `after` as lines of JSON, exactly as they were hashed: the SHA-256 of a line without `,\"hash\":...` is its hash."},
 };
 /* clang-format on */
 

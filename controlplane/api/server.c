@@ -109,7 +109,12 @@ static void on_work(uv_work_t *w)
 {
     struct exchange *x = w->data;
 
-    x->c.route->handler(&x->c);
+    if (!(x->c.route->flags & WEIR_API_POOL))
+        weir__api_audit_after(&x->c);
+    else if (weir__api_is_audited(&x->c))
+        weir__api_run_audited(&x->c);
+    else
+        x->c.route->handler(&x->c);
 }
 
 static void on_worked(uv_work_t *w, int status)
@@ -129,8 +134,10 @@ static void run(struct exchange *x)
 {
     if (!(x->c.route->flags & WEIR_API_POOL)) {
         x->c.route->handler(&x->c);
-        finish(x);
-        return;
+        if (!weir__api_is_audited_after(&x->c)) {
+            finish(x);
+            return;
+        }
     }
     x->work.data = x;
     x->in_pool = true;
@@ -138,6 +145,7 @@ static void run(struct exchange *x)
     if (uv_queue_work(x->server->loop, &x->work, on_work, on_worked)) {
         x->in_pool = false;
         x->server->busy--;
+        x->c.cookie = NULL;
         weir__api_error(&x->c, 503, "busy", "Try again.", "No thread is free.");
         finish(x);
     }

@@ -116,6 +116,7 @@ static void join_token(struct weir_api_ctx *c, yyjson_val *root)
         weir__api_fail(c, rc, "The join token");
         return;
     }
+    c->audit_object = ns.n ? weir_arena_strdup(c->arena, ns) : "default";
     w = weir__api_ok(c);
     c->status = 201;
     weir_jw_object(w, NULL);

@@ -5,8 +5,9 @@
 #include <stdlib.h>
 
 #define GENERAL                                                                                    \
-    (1ull << WEIR_FLAG_API | 1ull << WEIR_FLAG_TOKEN_FILE | 1ull << WEIR_FLAG_STATE |              \
-     1ull << WEIR_FLAG_OUTPUT | 1ull << WEIR_FLAG_NO_COLOR | 1ull << WEIR_FLAG_HELP)
+    (UINT64_C(1) << WEIR_FLAG_API | UINT64_C(1) << WEIR_FLAG_TOKEN_FILE |                          \
+     UINT64_C(1) << WEIR_FLAG_STATE | UINT64_C(1) << WEIR_FLAG_OUTPUT |                            \
+     UINT64_C(1) << WEIR_FLAG_NO_COLOR | UINT64_C(1) << WEIR_FLAG_HELP)
 
 static int find_flag(struct weir_str name)
 {
@@ -307,6 +308,8 @@ static void bash_script(struct weir_cli *cli)
     next_words("budget", print_word, cli);
     fprintf(cli->out, "' ;;\n    budgets) words='");
     next_words("budgets", print_word, cli);
+    fprintf(cli->out, "' ;;\n    audit) words='");
+    next_words("audit", print_word, cli);
     fprintf(
         cli->out,
         "' ;;\n    get|describe|delete) words='%s' ;;\n    completion) words='bash zsh fish' ;;\n"
@@ -326,6 +329,8 @@ static void zsh_script(struct weir_cli *cli)
     next_words("keys", print_word, cli);
     fprintf(cli->out, " ;;\n    budget) compadd --");
     next_words("budget", print_word, cli);
+    fprintf(cli->out, " ;;\n    audit) compadd --");
+    next_words("audit", print_word, cli);
     fprintf(cli->out, " ;;\n    budgets) compadd --");
     next_words("budgets", print_word, cli);
     fprintf(cli->out,
@@ -346,6 +351,8 @@ static void fish_script(struct weir_cli *cli)
     next_words("budget", print_word, cli);
     fprintf(cli->out, "'\ncomplete -c weir -f -n '__fish_seen_subcommand_from budgets' -a '");
     next_words("budgets", print_word, cli);
+    fprintf(cli->out, "'\ncomplete -c weir -f -n '__fish_seen_subcommand_from audit' -a '");
+    next_words("audit", print_word, cli);
     fprintf(cli->out,
             "'\ncomplete -c weir -f -n '__fish_seen_subcommand_from get describe delete' -a '%s'\n"
             "complete -c weir -f -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'\n",

@@ -51,6 +51,7 @@ enum weir_cli_flag_id {
     WEIR_FLAG_LISTEN_TLS,
     WEIR_FLAG_TLS_CERT,
     WEIR_FLAG_TLS_KEY,
+    WEIR_FLAG_HEAD,
     WEIR_FLAG_COUNT,
 };
 
@@ -138,6 +139,9 @@ int weir__cli_budget_raise(struct weir_cli *cli);
 int weir__cli_budget_reset(struct weir_cli *cli);
 /* Prints the budgets that are asked for. The unit of the first one is in the arena. */
 int weir__cli_budgets_table(struct weir_cli *cli, const char **out_unit);
+int weir__cli_audit_list(struct weir_cli *cli);
+int weir__cli_audit_verify(struct weir_cli *cli);
+int weir__cli_audit_export(struct weir_cli *cli);
 int weir__cli_fleet(struct weir_cli *cli);
 int weir__cli_join_token(struct weir_cli *cli);
 int weir__cli_login(struct weir_cli *cli);

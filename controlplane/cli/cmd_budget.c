@@ -33,17 +33,6 @@ static int day_start(const char *text, int64_t *out_ms)
     return WEIR_OK;
 }
 
-static const char *utc(struct weir_cli *cli, int64_t ms)
-{
-    char text[32] = "";
-    time_t s = (time_t)(ms / 1000);
-    struct tm tm;
-
-    if (gmtime_r(&s, &tm))
-        (void)strftime(text, sizeof text, "%Y-%m-%d %H:%M UTC", &tm);
-    return weir_arena_printf(cli->arena, "%s", text);
-}
-
 /* A day (it ends when that day begins, UTC) or a time from now. */
 static int until(struct weir_cli *cli, int64_t *out_ms)
 {
@@ -96,7 +85,8 @@ int weir__cli_budget_raise(struct weir_cli *cli)
     weir_buf_addf(&body, ",\"untilMs\":%lld", (long long)until_ms);
     code = post(cli, "/raise", &body, &doc);
     if (code == WEIR_EXIT_OK && !weir__cli_print_raw(cli, yyjson_doc_get_root(doc)))
-        fprintf(cli->out, "raised %s by %s until %s\n", cli->args[0], by, utc(cli, until_ms));
+        fprintf(cli->out, "raised %s by %s until %s\n", cli->args[0], by,
+                weir__cli_utc(cli, until_ms));
     yyjson_doc_free(doc);
     return code;
 }
@@ -135,12 +125,12 @@ static void print_entries(struct weir_cli *cli, yyjson_val *root, const char *un
         weir__cli_table_add(
             &t,
             (struct weir_cli_cell[]){
-                {utc(cli, weir__cli_number(e, "atMs")), 0},
+                {weir__cli_utc(cli, weir__cli_number(e, "atMs")), 0},
                 {weir__cli_text(cli, e, "what"),
                  yyjson_get_bool(yyjson_obj_get(e, "inForce")) ? WEIR_TONE_GOOD : WEIR_TONE_PLAIN},
                 {*scope ? scope : "all", 0},
                 {weir__cli_amount(cli, weir__cli_number(e, "amount"), unit), 0},
-                {ends ? utc(cli, weir__cli_number(e, "untilMs")) : "-", 0},
+                {ends ? weir__cli_utc(cli, weir__cli_number(e, "untilMs")) : "-", 0},
                 {weir__cli_text(cli, e, "actor"), WEIR_TONE_DIM}});
     }
     weir__cli_table_print(&t);

@@ -1,7 +1,7 @@
 /* commands.c - every flag and every command, with its help. */
 #include "controlplane/cli/cli.h"
 
-#define BIT(id) (1ull << WEIR_FLAG_##id)
+#define BIT(id) (UINT64_C(1) << WEIR_FLAG_##id)
 
 /* clang-format off */
 const struct weir_cli_flag weir__cli_flags[WEIR_FLAG_COUNT] = {
@@ -37,6 +37,7 @@ const struct weir_cli_flag weir__cli_flags[WEIR_FLAG_COUNT] = {
     [WEIR_FLAG_LISTEN_TLS] = {"--listen-tls", 0, "HOST:PORT", "the gateway with TLS, too: HTTP/2 and HTTP/1.1 (none; needs a certificate)"},
     [WEIR_FLAG_TLS_CERT]   = {"--tls-cert", 0, "FILE", "its certificate chain, PEM; read again when it changes"},
     [WEIR_FLAG_TLS_KEY]    = {"--tls-key", 0, "FILE", "the certificate's private key, PEM"},
+    [WEIR_FLAG_HEAD]       = {"--head", 0, "N:HASH", "an entry that was written down elsewhere: it must be there as it was"},
 };
 
 const struct weir_cli_command weir__cli_commands[] = {
@@ -105,6 +106,15 @@ const struct weir_cli_command weir__cli_commands[] = {
     {"budget reset", "NAME", 1, 1, BIT(NAMESPACE) | BIT(SCOPE), weir__cli_budget_reset,
      "Count anew: what was spent in the present window counts no more.",
      "weir budget reset daily\n"},
+    {"audit list", "", 0, 0, BIT(LIMIT), weir__cli_audit_list,
+     "Show who changed what, the newest entries last.",
+     "weir audit list\nweir audit list --limit 1000 -o json\n"},
+    {"audit export", "", 0, 0, 0, weir__cli_audit_export,
+     "Print the whole audit chain as lines of JSON, for an archive.",
+     "weir audit export >audit.jsonl\n"},
+    {"audit verify", "[FILE]", 0, 1, BIT(HEAD), weir__cli_audit_verify,
+     "Look for changed, missing or reordered entries in the audit chain, or in an export without a control plane. Exit code 1 when there is one.",
+     "weir audit verify\nweir audit verify audit.jsonl\nweir audit verify --head 120:9f86d081...\n"},
     {"fleet", "", 0, 0, BIT(WATCH), weir__cli_fleet,
      "Show the proxies and the policy that each one enforces.",
      "weir fleet\n"},

@@ -314,6 +314,19 @@ int weir__cli_print_answer(struct weir_cli *cli, const char *path)
     return code;
 }
 
+int weir__cli_fetch(struct weir_cli *cli, const char *path, struct weir_buf *out)
+{
+    struct answer a = {.done = false};
+    int code = ask(cli, "GET", path, WEIR_STR_NULL, &a);
+
+    if (code == WEIR_EXIT_OK && weir_buf_add(out, a.body, a.n) != WEIR_OK) {
+        weir__cli_complain(cli, "", "the answer is too large");
+        code = WEIR_EXIT_REFUSED;
+    }
+    forget(&a);
+    return code;
+}
+
 bool weir__cli_reachable(struct weir_cli *cli, yyjson_doc **out_version)
 {
     struct weir_cli_request r = {.address = weir__cli_api_address(cli),

@@ -39,6 +39,8 @@ int weir__cli_call(struct weir_cli *cli, const char *method, const char *path, s
                    yyjson_doc **out_doc);
 /* The same with GET; prints the answer as it is. */
 int weir__cli_print_answer(struct weir_cli *cli, const char *path);
+/* The same; the answer's bytes are added to out. */
+int weir__cli_fetch(struct weir_cli *cli, const char *path, struct weir_buf *out);
 bool weir__cli_reachable(struct weir_cli *cli, yyjson_doc **out_version);
 
 /* s escaped for a path or a query. */

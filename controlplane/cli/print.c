@@ -2,6 +2,7 @@
 #include "controlplane/cli/print.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/clock.h"
 
@@ -279,4 +280,15 @@ const char *weir__cli_text(struct weir_cli *cli, yyjson_val *object, const char 
 int64_t weir__cli_number(yyjson_val *object, const char *name)
 {
     return yyjson_get_sint(yyjson_obj_get(object, name));
+}
+
+const char *weir__cli_utc(struct weir_cli *cli, int64_t ms)
+{
+    char text[32] = "";
+    time_t s = (time_t)(ms / 1000);
+    struct tm tm;
+
+    if (gmtime_r(&s, &tm))
+        (void)strftime(text, sizeof text, "%Y-%m-%d %H:%M UTC", &tm);
+    return weir_arena_printf(cli->arena, "%s", text);
 }

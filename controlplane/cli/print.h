@@ -48,6 +48,7 @@ const char *weir__cli_amount(struct weir_cli *cli, int64_t n, const char *unit);
 const char *weir__cli_micros(struct weir_cli *cli, int64_t us);
 const char *weir__cli_span(struct weir_cli *cli, int64_t ms);
 const char *weir__cli_ago(struct weir_cli *cli, int64_t wall_ms); /* "3 s ago", "never" */
+const char *weir__cli_utc(struct weir_cli *cli, int64_t wall_ms); /* "2026-11-23 22:58 UTC" */
 const char *weir__cli_text(struct weir_cli *cli, yyjson_val *object, const char *name);
 int64_t weir__cli_number(yyjson_val *object, const char *name);
 

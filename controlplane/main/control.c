@@ -179,6 +179,7 @@ static int open_api(struct weir_control *c)
                                              .policy = &c->source_options,
                                              .ledger = c->ledger,
                                              .keys = c->keys,
+                                             .audit = c->audit,
                                              .source = c->source,
                                              .arg = c,
                                              .fleet = fleet,
@@ -257,6 +258,7 @@ static void close_stores(struct weir_control *c)
     weir_ingest_stop(c->ingest);
     weir_stream_free(c->stream);
     weir_keys_close(c->keys);
+    weir_audit_close(c->audit);
     weir_shared_policy_close(c->shared_policy);
     weir_policy_set_unref(c->set);
     weir_arena_destroy(c->key_arena);

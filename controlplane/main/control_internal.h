@@ -6,6 +6,7 @@
 
 #include "controlplane/alerts/alerts.h"
 #include "controlplane/api/api.h"
+#include "controlplane/audit/audit.h"
 #include "controlplane/config/source.h"
 #include "controlplane/ledger/ledger.h"
 #include "controlplane/main/options.h"
@@ -24,6 +25,7 @@ struct weir_control {
     struct weir_ingest *ingest;
     struct weir_stream *stream;
     struct weir_keys *keys;
+    struct weir_audit *audit;
     struct weir_policy_source *source;
     struct weir_api *api;
 
@@ -42,7 +44,7 @@ struct weir_control {
     bool stopping;
     int exit_status;
 
-    char ledger_path[4096], telemetry_path[4096], control_path[4096];
+    char ledger_path[4096], telemetry_path[4096], control_path[4096], audit_path[4096];
 };
 
 /* publish.c: from the policy in force to every proxy and to the ledger. Loop. */

@@ -78,11 +78,25 @@ static int on_telemetry_batch(void *arg, const struct weir_stream_identity *id, 
     return rc;
 }
 
+static void on_enrolled(void *arg, const struct weir_stream_identity *id, const char *address)
+{
+    struct weir_control *c = arg;
+    char name[1024];
+
+    (void)snprintf(name, sizeof name, "%s/%s", id->ns, id->node);
+    (void)weir_audit_post(c->audit, &(struct weir_audit_entry){.actor = "join token",
+                                                               .from = address,
+                                                               .action = "proxy.enrol",
+                                                               .object = name,
+                                                               .outcome = "done"});
+}
+
 struct weir_stream_hooks weir_control_hooks(struct weir_control *c)
 {
     return (struct weir_stream_hooks){.arg = c,
                                       .budget_open = on_budget_open,
                                       .budget_up = on_budget_up,
                                       .budget_close = on_budget_close,
-                                      .telemetry_batch = on_telemetry_batch};
+                                      .telemetry_batch = on_telemetry_batch,
+                                      .enrolled = on_enrolled};
 }

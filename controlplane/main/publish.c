@@ -1,4 +1,5 @@
 /* publish.c - from the policy in force to every proxy and to the ledger. Runs on the main loop. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -141,6 +142,21 @@ void weir_control_publish(struct weir_control *c)
     publish_resources(c, secrets, secret_count);
 }
 
+/* However the files were changed. Of replicas that take the same policy the first one says so. */
+static void note_policy(struct weir_control *c, const struct weir_policy_set *old)
+{
+    char detail[64];
+
+    (void)snprintf(detail, sizeof detail, "{\"objects\":%zu}", weir_policy_set_count(c->set));
+    (void)weir_audit_post(
+        c->audit, &(struct weir_audit_entry){.actor = "weir-control",
+                                             .action = "policy.taken",
+                                             .before = old ? weir_policy_set_revision(old) : NULL,
+                                             .after = weir_policy_set_revision(c->set),
+                                             .detail = weir_str_of(detail),
+                                             .once = true});
+}
+
 void weir_control_on_policy(void *control, struct weir_policy_set *set,
                             struct weir_policy_errors *errors)
 {
@@ -156,6 +172,7 @@ void weir_control_on_policy(void *control, struct weir_policy_set *set,
     c->set = weir_policy_set_ref(set);
     WEIR_LOG(WEIR_LOG_INFO, "policy", "revision %s is in force (%zu objects)",
              weir_policy_set_revision(set), weir_policy_set_count(set));
+    note_policy(c, old);
     weir_control_publish(c);
     weir_policy_set_unref(old);
 }

@@ -40,11 +40,13 @@ static int set_paths(struct weir_control *c)
         snprintf(c->ledger_path, sizeof c->ledger_path, "%s/ledger.db", state);
         snprintf(c->telemetry_path, sizeof c->telemetry_path, "%s/telemetry.db", state);
         snprintf(c->control_path, sizeof c->control_path, "%s/control.db", state);
+        snprintf(c->audit_path, sizeof c->audit_path, "%s/audit.db", state);
         return WEIR_OK;
     }
     snprintf(c->ledger_path, sizeof c->ledger_path, "%s", c->dsn);
     snprintf(c->telemetry_path, sizeof c->telemetry_path, "%s", c->dsn);
     snprintf(c->control_path, sizeof c->control_path, "%s", c->dsn);
+    snprintf(c->audit_path, sizeof c->audit_path, "%s", c->dsn);
     return weir_store_await(c->dsn);
 }
 
@@ -73,6 +75,8 @@ int weir_control_open_stores(struct weir_control *c)
             weir_ingest_start(&(struct weir_ingest_options){.path = c->telemetry_path}, &c->ingest);
     if (rc == WEIR_OK)
         rc = weir_keys_open(c->control_path, &c->keys);
+    if (rc == WEIR_OK)
+        rc = weir_audit_open(c->audit_path, &c->audit);
     if (rc == WEIR_OK && c->dsn)
         rc = weir_shared_policy_open(c->dsn, c->options->policy, state, &c->shared_policy);
     if (rc)

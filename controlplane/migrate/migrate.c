@@ -6,18 +6,20 @@
 #include <unistd.h>
 
 #include "controlplane/api/keys.h"
+#include "controlplane/audit/audit.h"
 #include "controlplane/ledger/ledger.h"
 #include "controlplane/migrate/tables.h"
 #include "controlplane/telemetry/schema.h"
 
-enum { PARTS = 3, LINE_BYTES = 1024 };
+enum { PARTS = 4, LINE_BYTES = 1024 };
 
 static const struct part {
     const char *file;
     int (*migrate)(struct weir_store *s);
 } parts[PARTS] = {{"ledger.db", weir_ledger_migrate},
                   {"telemetry.db", weir_ingest_migrate},
-                  {"control.db", weir_keys_migrate}};
+                  {"control.db", weir_keys_migrate},
+                  {"audit.db", weir_audit_migrate}};
 
 struct mover {
     const struct weir_migration *m;

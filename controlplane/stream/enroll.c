@@ -110,6 +110,10 @@ static void answer(struct enrolment *e)
     }
     WEIR_LOG(WEIR_LOG_INFO, "audit", "enrolled %s/%s from %s by its %s", e->ns, e->node,
              weir_grpc_peer(e->stream)->address, e->by_certificate ? "certificate" : "join token");
+    if (!e->by_certificate && e->server->hooks.enrolled)
+        e->server->hooks.enrolled(e->server->hooks.arg,
+                                  &(struct weir_stream_identity){.ns = e->ns, .node = e->node},
+                                  weir_grpc_peer(e->stream)->address);
     r.certificate = e->certificate;
     r.ca = (char *)weir_ca_pem(e->server->ca);
     r.has_renewafterms = true;

@@ -36,6 +36,8 @@ struct weir_stream_hooks {
      */
     int (*telemetry_batch)(void *arg, const struct weir_stream_identity *id, uint64_t link,
                            const struct Weir__V1__TelemetryBatch *batch);
+    /* A join token bought a proxy its first certificate. NULL: nobody wants to know. */
+    void (*enrolled)(void *arg, const struct weir_stream_identity *id, const char *address);
 };
 
 struct weir_stream_options {
