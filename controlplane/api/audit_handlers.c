@@ -30,6 +30,8 @@ static const struct audited {
     {weir__api_keys_revoke, "key.revoke", 0},
     {weir__api_budget_raise, "budget.raise", BODY | REPLY},
     {weir__api_budget_reset, "budget.reset", BODY | REPLY},
+    {weir__api_budget_correct, "budget.correct", BODY | REPLY},
+    {weir__api_correct, "spend.correct", BODY | REPLY},
     {weir__api_lease_release, "lease.release", REPLY},
 };
 

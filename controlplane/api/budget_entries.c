@@ -1,5 +1,5 @@
-/* budget_entries.c - what operators do to budgets: increases with an end, resets, and their list.
- */
+/* budget_entries.c - what operators do to budgets: increases with an end, resets, corrections, and
+ * their list. */
 #include <yyjson.h>
 
 #include "base/clock.h"
@@ -17,10 +17,11 @@ static const char *budget_of(struct weir_api_ctx *c)
 
 static void write_entry(struct weir_jw *w, const struct weir_ledger_noted *e, int64_t now_ms)
 {
+    static const char *const names[] = {"", "raise", "reset", "correct"};
     bool raise = e->kind == WEIR_ENTRY_RAISE;
 
     weir_jw_object(w, NULL);
-    weir_jw_z(w, "what", raise ? "raise" : "reset");
+    weir_jw_z(w, "what", e->kind <= WEIR_ENTRY_CORRECT ? names[e->kind] : "");
     weir_jw_z(w, "scope", e->scope);
     weir_jw_i64(w, "amount", e->amount);
     weir_jw_i64(w, "atMs", e->at_ms);
@@ -28,6 +29,8 @@ static void write_entry(struct weir_jw *w, const struct weir_ledger_noted *e, in
         weir_jw_i64(w, "untilMs", e->until_ms);
         weir_jw_bool(w, "inForce", e->until_ms > now_ms);
     }
+    if (e->reason)
+        weir_jw_z(w, "reason", e->reason);
     weir_jw_z(w, "actor", e->actor);
     weir_jw_end_object(w);
 }
@@ -90,6 +93,14 @@ static bool enter(struct weir_api_ctx *c, const struct weir_ledger_entry *entry)
     if (e.rc == WEIR_EINVAL)
         weir__api_error(c, 400, "invalid", "Give more than 0, and a time to come.",
                         "The amount or the time can't be.");
+    else if (e.rc == WEIR_EEXIST)
+        weir__api_error(c, 409, "which_counter",
+                        "weir budgets lists its counters: name one with --scope, or `scope`.",
+                        "The budget has several counters, or none was used in the present window.");
+    else if (e.rc == WEIR_ESTATE && entry->kind == WEIR_ENTRY_CORRECT)
+        weir__api_error(c, 409, "too_little_spent",
+                        "Take back at most what is spent; a rolling window forgets by itself.",
+                        "So much can't be taken back from the present window.");
     else if (e.rc == WEIR_ESTATE)
         weir__api_error(c, 409, "blocks", "Change its limit in the policy.",
                         "A budget with the limit 0 blocks: it is not raised.");
@@ -119,7 +130,7 @@ static const char *scope_of(struct weir_api_ctx *c, yyjson_val *root)
                             : NULL;
 }
 
-/* WEIR_ENOTFOUND: no such budget. */
+/* Of the budget's unit. WEIR_ENOTFOUND: no such budget. */
 static int amount_of(struct weir_api_ctx *c, struct weir_str text, int64_t *out)
 {
     struct weir_policy_source *source = c->api->backend.source;
@@ -198,4 +209,50 @@ void weir__api_budget_reset(struct weir_api_ctx *c)
     weir_jw_z(w, "reset", e.budget);
     weir_jw_z(w, "scope", e.scope);
     weir_jw_end_object(w);
+}
+
+static void correct_by(struct weir_api_ctx *c, yyjson_val *root)
+{
+    yyjson_val *by = yyjson_obj_get(root, "by"), *why = yyjson_obj_get(root, "reason");
+    struct weir_str text = {yyjson_get_str(by), yyjson_get_len(by)};
+    bool minus = text.n && text.p[0] == '-';
+    struct weir_ledger_entry e = {.kind = WEIR_ENTRY_CORRECT,
+                                  .budget = budget_of(c),
+                                  .scope = scope_of(c, root),
+                                  .reason = yyjson_get_str(why),
+                                  .actor = weir_role_name(c->role)};
+    struct weir_jw *w;
+    int rc;
+
+    if (minus)
+        text = (struct weir_str){text.p + 1, text.n - 1};
+    rc = amount_of(c, text, &e.amount);
+    if (rc == WEIR_ENOTFOUND) {
+        weir__api_fail(c, rc, "A budget with this name");
+        return;
+    }
+    if (rc != WEIR_OK || e.amount <= 0 || !e.reason || !yyjson_get_len(why)) {
+        weir__api_error(c, 400, "invalid",
+                        "Send {\"by\": \"-1.25\", \"reason\": TEXT}, by in what the budget counts.",
+                        "`by` is no amount of what the budget counts, or there is no reason.");
+        return;
+    }
+    e.amount = minus ? -e.amount : e.amount;
+    if (!enter(c, &e))
+        return;
+    w = weir__api_ok(c);
+    weir_jw_object(w, NULL);
+    weir_jw_z(w, "corrected", e.budget);
+    weir_jw_z(w, "scope", e.scope);
+    weir_jw_i64(w, "by", e.amount);
+    weir_jw_end_object(w);
+}
+
+void weir__api_budget_correct(struct weir_api_ctx *c)
+{
+    yyjson_doc *doc = body_of(c, "Send {\"by\": \"-1.25\", \"reason\": TEXT}.");
+
+    if (doc)
+        correct_by(c, yyjson_doc_get_root(doc));
+    yyjson_doc_free(doc);
 }

@@ -64,6 +64,10 @@ void weir__api_spend(struct weir_api_ctx *c)
         return;
     p.to_ms = weir_wall_ms();
     p.from_ms = p.to_ms - since_ms;
+    if (!weir__api_query_days(c, &p.from_ms, &p.to_ms)) {
+        weir_query_close(q);
+        return;
+    }
     weir__api_ok(c);
     rc = weir_query_spend_json(q, &p, &c->out);
     weir_query_close(q);

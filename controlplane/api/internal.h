@@ -128,6 +128,12 @@ void weir__api_keys_revoke(struct weir_api_ctx *c);
 
 void weir__api_spend(struct weir_api_ctx *c);
 void weir__api_spend_focus(struct weir_api_ctx *c);
+void weir__api_correct(struct weir_api_ctx *c);
+void weir__api_corrections(struct weir_api_ctx *c);
+/* "2026-11-20" as the moment when it begins, UTC. */
+bool weir__api_day(struct weir_str text, int64_t *out_ms);
+/* The parameters from and until, each left as it is without one. False: the reply is there. */
+bool weir__api_query_days(struct weir_api_ctx *c, int64_t *from_ms, int64_t *until_ms);
 void weir__api_calls(struct weir_api_ctx *c);
 void weir__api_call(struct weir_api_ctx *c);
 void weir__api_top(struct weir_api_ctx *c);
@@ -149,6 +155,7 @@ struct weir_ledger_reader *weir__api_ledger_reader(struct weir_api_ctx *c);
 void weir__api_budget_entries(struct weir_api_ctx *c);
 void weir__api_budget_raise(struct weir_api_ctx *c);
 void weir__api_budget_reset(struct weir_api_ctx *c);
+void weir__api_budget_correct(struct weir_api_ctx *c);
 
 /* audit_handlers.c. In the pool: the handler with an entry before it, without which it doesn't run,
  * and one after it. */

@@ -310,6 +310,8 @@ static void bash_script(struct weir_cli *cli)
     next_words("budgets", print_word, cli);
     fprintf(cli->out, "' ;;\n    audit) words='");
     next_words("audit", print_word, cli);
+    fprintf(cli->out, "' ;;\n    spend) words='");
+    next_words("spend", print_word, cli);
     fprintf(
         cli->out,
         "' ;;\n    get|describe|delete) words='%s' ;;\n    completion) words='bash zsh fish' ;;\n"
@@ -331,6 +333,8 @@ static void zsh_script(struct weir_cli *cli)
     next_words("budget", print_word, cli);
     fprintf(cli->out, " ;;\n    audit) compadd --");
     next_words("audit", print_word, cli);
+    fprintf(cli->out, " ;;\n    spend) compadd --");
+    next_words("spend", print_word, cli);
     fprintf(cli->out, " ;;\n    budgets) compadd --");
     next_words("budgets", print_word, cli);
     fprintf(cli->out,
@@ -353,6 +357,8 @@ static void fish_script(struct weir_cli *cli)
     next_words("budgets", print_word, cli);
     fprintf(cli->out, "'\ncomplete -c weir -f -n '__fish_seen_subcommand_from audit' -a '");
     next_words("audit", print_word, cli);
+    fprintf(cli->out, "'\ncomplete -c weir -f -n '__fish_seen_subcommand_from spend' -a '");
+    next_words("spend", print_word, cli);
     fprintf(cli->out,
             "'\ncomplete -c weir -f -n '__fish_seen_subcommand_from get describe delete' -a '%s'\n"
             "complete -c weir -f -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'\n",

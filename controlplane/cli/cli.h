@@ -52,6 +52,10 @@ enum weir_cli_flag_id {
     WEIR_FLAG_TLS_CERT,
     WEIR_FLAG_TLS_KEY,
     WEIR_FLAG_HEAD,
+    WEIR_FLAG_DAY,
+    WEIR_FLAG_FROM,
+    WEIR_FLAG_REASON,
+    WEIR_FLAG_LABEL,
     WEIR_FLAG_COUNT,
 };
 
@@ -128,6 +132,8 @@ int weir__cli_keys_create(struct weir_cli *cli);
 int weir__cli_keys_list(struct weir_cli *cli);
 int weir__cli_keys_revoke(struct weir_cli *cli);
 int weir__cli_spend(struct weir_cli *cli);
+int weir__cli_spend_correct(struct weir_cli *cli);
+int weir__cli_spend_corrections(struct weir_cli *cli);
 int weir__cli_export(struct weir_cli *cli);
 int weir__cli_top(struct weir_cli *cli);
 int weir__cli_calls(struct weir_cli *cli);
@@ -137,6 +143,7 @@ int weir__cli_budgets_release(struct weir_cli *cli);
 int weir__cli_budget_show(struct weir_cli *cli);
 int weir__cli_budget_raise(struct weir_cli *cli);
 int weir__cli_budget_reset(struct weir_cli *cli);
+int weir__cli_budget_correct(struct weir_cli *cli);
 /* Prints the budgets that are asked for. The unit of the first one is in the arena. */
 int weir__cli_budgets_table(struct weir_cli *cli, const char **out_unit);
 int weir__cli_audit_list(struct weir_cli *cli);

@@ -1,4 +1,5 @@
-/* cmd_budget.c - one budget: show it with what was done to it, raise it for a time, reset it. */
+/* cmd_budget.c - one budget: show it with what was done to it, raise it for a time, reset it,
+ * correct what it has spent. */
 #include <time.h>
 
 #include "base/clock.h"
@@ -106,9 +107,32 @@ int weir__cli_budget_reset(struct weir_cli *cli)
     return code;
 }
 
+int weir__cli_budget_correct(struct weir_cli *cli)
+{
+    const char *by = cli->flags[WEIR_FLAG_BY], *reason = cli->flags[WEIR_FLAG_REASON];
+    struct weir_buf body;
+    yyjson_doc *doc = NULL;
+    int code;
+
+    if (!by || !reason) {
+        weir__cli_complain(cli, "weir help budget correct", "a correction needs --by and --reason");
+        return WEIR_EXIT_USAGE;
+    }
+    weir_buf_init(&body, 65536);
+    weir_buf_addz(&body, "{\"by\":");
+    weir_buf_add_json(&body, weir_str_of(by));
+    weir_buf_addz(&body, ",\"reason\":");
+    weir_buf_add_json(&body, weir_str_of(reason));
+    code = post(cli, "/correct", &body, &doc);
+    if (code == WEIR_EXIT_OK && !weir__cli_print_raw(cli, yyjson_doc_get_root(doc)))
+        fprintf(cli->out, "corrected %s by %s\n", cli->args[0], by);
+    yyjson_doc_free(doc);
+    return code;
+}
+
 static void print_entries(struct weir_cli *cli, yyjson_val *root, const char *unit)
 {
-    static const char *const names[] = {"WHEN", "WHAT", "SCOPE", ">AMOUNT", "UNTIL", "BY"};
+    static const char *const names[] = {"WHEN", "WHAT", "SCOPE", ">AMOUNT", "UNTIL", "BY", "WHY"};
     struct weir_cli_table t;
     yyjson_val *e;
     size_t i, max;
@@ -116,7 +140,7 @@ static void print_entries(struct weir_cli *cli, yyjson_val *root, const char *un
     if (yyjson_arr_size(yyjson_obj_get(root, "items")) == 0)
         return;
     fputs("\n", cli->out);
-    weir__cli_table_init(&t, cli, names, 6);
+    weir__cli_table_init(&t, cli, names, 7);
     yyjson_arr_foreach(yyjson_obj_get(root, "items"), i, max, e)
     {
         const char *scope = weir__cli_text(cli, e, "scope");
@@ -131,7 +155,8 @@ static void print_entries(struct weir_cli *cli, yyjson_val *root, const char *un
                 {*scope ? scope : "all", 0},
                 {weir__cli_amount(cli, weir__cli_number(e, "amount"), unit), 0},
                 {ends ? weir__cli_utc(cli, weir__cli_number(e, "untilMs")) : "-", 0},
-                {weir__cli_text(cli, e, "actor"), WEIR_TONE_DIM}});
+                {weir__cli_text(cli, e, "actor"), WEIR_TONE_DIM},
+                {weir__cli_text(cli, e, "reason"), 0}});
     }
     weir__cli_table_print(&t);
 }

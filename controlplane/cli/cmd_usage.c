@@ -63,9 +63,12 @@ int weir__cli_spend(struct weir_cli *cli)
         weir_arena_printf(cli->arena, "/spend?by=%s&since=%s&limit=%s", weir__cli_escape(cli, by),
                           flag(cli, WEIR_FLAG_SINCE, "24h"), flag(cli, WEIR_FLAG_LIMIT, "100"));
     yyjson_doc *doc = NULL;
-    int code = weir__cli_call(cli, "GET", path, WEIR_STR_NULL, &doc);
-    yyjson_val *root = yyjson_doc_get_root(doc);
+    yyjson_val *root;
+    int code;
 
+    path = weir_arena_printf(cli->arena, "%s%s", path, weir__cli_period(cli));
+    code = weir__cli_call(cli, "GET", path, WEIR_STR_NULL, &doc);
+    root = yyjson_doc_get_root(doc);
     if (code == WEIR_EXIT_OK && !weir__cli_print_raw(cli, root)) {
         char *head = weir_arena_strdup(cli->arena, weir_str_of(by));
 

@@ -45,6 +45,8 @@ bool weir__cli_reachable(struct weir_cli *cli, yyjson_doc **out_version);
 
 /* s escaped for a path or a query. */
 const char *weir__cli_escape(struct weir_cli *cli, const char *s);
+/* "&from=...&until=..." of the flags that are given; the arena's. */
+const char *weir__cli_period(struct weir_cli *cli);
 const char *weir__cli_api_address(struct weir_cli *cli);
 
 #endif

@@ -174,13 +174,38 @@ static int64_t reset(struct weir__core *c, const struct weir__budget *b, const c
     return sum;
 }
 
+/* As if the limit were another one: what is lent stays lent, and the sums only grow. */
+static int correct(struct weir__core *c, const struct weir__budget *b,
+                   const struct weir_ledger_entry *e)
+{
+    struct live *l = live_windows(c, b, e->scope);
+    struct weir__window w;
+
+    if (c->rc != WEIR_OK)
+        return c->rc;
+    if (!l || l->next)
+        return WEIR_EEXIST;
+    if (!weir__window_by_id(c, l->id, &w))
+        return c->rc;
+    if (l->settled - w.forgiven + e->amount < 0 || (e->amount < 0 && w.length_ms > 0))
+        return WEIR_ESTATE;
+    w.forgiven -= e->amount;
+    w.w.limit -= e->amount;
+    weir__window_save(c, &w);
+    weir__steps_add(c, &w, e->amount);
+    weir__touch(c, w.id, 0);
+    if (e->amount > 0)
+        weir__each_open_of_window(c, w.id, recall_idle, NULL);
+    return c->rc;
+}
+
 /* ---- entries ---- */
 
 static void write_entry(struct weir__core *c, const struct weir_ledger_entry *e, int64_t amount)
 {
     struct weir_stmt *st =
-        weir__stmt(c, "INSERT INTO entries(at_ms, budget, scope, what, amount, until_ms, actor)"
-                      " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)");
+        weir__stmt(c, "INSERT INTO entries(at_ms, budget, scope, what, amount, until_ms, actor,"
+                      " reason) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
 
     if (!st)
         return;
@@ -191,6 +216,7 @@ static void write_entry(struct weir__core *c, const struct weir_ledger_entry *e,
     weir_stmt_bind_i64(st, 5, amount);
     weir_stmt_bind_i64(st, 6, e->kind == WEIR_ENTRY_RAISE ? e->until_ms : 0);
     weir_stmt_bind_str(st, 7, weir_str_of(e->actor ? e->actor : ""));
+    weir_stmt_bind_str(st, 8, weir_str_of(e->reason));
     weir__run(c, st);
 }
 
@@ -203,6 +229,15 @@ int weir__core_enter(struct weir__core *c, const struct weir_ledger_entry *e)
     if (e->kind == WEIR_ENTRY_RESET) {
         write_entry(c, e, reset(c, b, e->scope));
         return c->rc;
+    }
+    if (e->kind == WEIR_ENTRY_CORRECT) {
+        int rc = e->amount == 0 || e->amount > WEIR_AMOUNT_MAX || e->amount < -WEIR_AMOUNT_MAX
+                     ? WEIR_EINVAL
+                     : correct(c, b, e);
+
+        if (rc == WEIR_OK)
+            write_entry(c, e, e->amount);
+        return rc == WEIR_OK ? c->rc : rc;
     }
     if (e->kind != WEIR_ENTRY_RAISE || e->amount <= 0 || e->amount > WEIR_AMOUNT_MAX ||
         e->until_ms <= c->now.wall_ms)

@@ -86,6 +86,7 @@ static void item_free(struct item *it)
     free((char *)it->entry.budget);
     free((char *)it->entry.scope);
     free((char *)it->entry.actor);
+    free((char *)it->entry.reason);
     free(it);
 }
 
@@ -419,6 +420,7 @@ void weir_ledger_enter(struct weir_ledger *l, const struct weir_ledger_entry *en
     it->entry.budget = copy(entry->budget);
     it->entry.scope = copy(entry->scope);
     it->entry.actor = copy(entry->actor);
+    it->entry.reason = copy(entry->reason);
     it->done = done;
     it->arg = arg;
     (void)push(l, it);

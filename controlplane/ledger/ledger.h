@@ -72,8 +72,9 @@ struct weir_ledger_budget {
 };
 
 enum weir_entry_kind {
-    WEIR_ENTRY_RAISE = 1, /* a higher limit up to a moment */
-    WEIR_ENTRY_RESET = 2, /* what was spent so far in the present windows counts no more */
+    WEIR_ENTRY_RAISE = 1,   /* a higher limit up to a moment */
+    WEIR_ENTRY_RESET = 2,   /* what was spent so far in the present windows counts no more */
+    WEIR_ENTRY_CORRECT = 3, /* more, or less, was spent in a counter's present window */
 };
 
 /* What an operator does to a budget; it stays in the ledger. */
@@ -81,9 +82,10 @@ struct weir_ledger_entry {
     enum weir_entry_kind kind;
     const char *budget; /* "namespace/name" */
     const char *scope;  /* one counter; NULL: all of them, those to come too */
-    int64_t amount;     /* of a raise, in the budget's unit */
+    int64_t amount;     /* of a raise or a correction, in the budget's unit */
     int64_t until_ms;   /* of a raise; wall clock */
     const char *actor;  /* who did it */
+    const char *reason; /* of a correction */
 };
 
 struct weir_ledger_options {
@@ -136,7 +138,9 @@ void weir_ledger_release(struct weir_ledger *l, struct weir_str lease,
 /* Does it and writes it down, in one transaction; it holds from the next grant on. Copies what it
  * needs. done is called on the ledger's thread: WEIR_OK, WEIR_ENOTFOUND (no such budget),
  * WEIR_EINVAL (an amount or time that can't be), WEIR_ESTATE (a budget of 0 blocks and isn't
- * raised), WEIR_EIO. */
+ * raised; a correction that would leave less than nothing spent, or takes spending back from a
+ * rolling window, which forgets by itself), WEIR_EEXIST (there are several counters: name one; or
+ * none has a window), WEIR_EIO. */
 void weir_ledger_enter(struct weir_ledger *l, const struct weir_ledger_entry *entry,
                        void (*done)(void *arg, int rc), void *arg);
 

@@ -178,21 +178,23 @@ int weir_ledger_read_entries(struct weir_ledger_reader *r, struct weir_str budge
     struct weir_ledger_noted *rows = weir_arena_zalloc(arena, (max + 1) * sizeof *rows);
     struct weir_stmt *st;
     size_t n = 0;
-    int rc = weir_store_stmt(r->store,
-                             "SELECT what, scope, actor, amount, at_ms, until_ms FROM entries"
-                             " WHERE budget = ?1 ORDER BY id DESC",
-                             &st);
+    int rc =
+        weir_store_stmt(r->store,
+                        "SELECT what, scope, actor, amount, at_ms, until_ms, reason FROM entries"
+                        " WHERE budget = ?1 ORDER BY id DESC",
+                        &st);
 
     if (rc != WEIR_OK)
         return rc;
     weir_stmt_bind_str(st, 1, budget);
     while (n < max && (rc = weir_stmt_step(st)) == 1) {
-        struct weir_str scope = weir_stmt_str(st, 1);
+        struct weir_str scope = weir_stmt_str(st, 1), reason = weir_stmt_str(st, 6);
 
         rows[n++] =
             (struct weir_ledger_noted){.kind = (enum weir_entry_kind)weir_stmt_i64(st, 0),
                                        .scope = scope.p ? weir_arena_strdup(arena, scope) : NULL,
                                        .actor = weir_arena_strdup(arena, weir_stmt_str(st, 2)),
+                                       .reason = reason.p ? weir_arena_strdup(arena, reason) : NULL,
                                        .amount = weir_stmt_i64(st, 3),
                                        .at_ms = weir_stmt_i64(st, 4),
                                        .until_ms = weir_stmt_i64(st, 5)};

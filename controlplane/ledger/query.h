@@ -40,7 +40,8 @@ struct weir_ledger_noted {
     enum weir_entry_kind kind;
     const char *scope; /* NULL: all counters */
     const char *actor;
-    int64_t amount; /* raised by, or forgiven by a reset */
+    const char *reason; /* of a correction; else NULL */
+    int64_t amount;     /* raised by, corrected by, or forgiven by a reset */
     int64_t at_ms, until_ms;
 };
 

@@ -56,7 +56,8 @@ static const char *const schema[] = {
     "  budget_limit {int} NOT NULL, hour {int} NOT NULL, taken_ms {int} NOT NULL,"
     "  done {int} NOT NULL, UNIQUE(\"window\", what, threshold)) {strict};"
     "CREATE TABLE recent(\"window\" {int} NOT NULL, end_ms {int} NOT NULL,"
-    "  amount {int} NOT NULL, PRIMARY KEY(\"window\", end_ms)) {strict, keyed};"};
+    "  amount {int} NOT NULL, PRIMARY KEY(\"window\", end_ms)) {strict, keyed};",
+    "ALTER TABLE entries ADD COLUMN reason TEXT"};
 
 int weir_ledger_migrate(struct weir_store *s)
 {

@@ -34,16 +34,19 @@ struct weir_query_spend {
     struct weir_query_filter filter;
 };
 
-/* NUMBERS: "calls","ok","refused","failed","aborted","cut","estimated","unpriced","costNano",
+/* Corrections (correct.h) are in the costs of the moment that they are for.
+ *
+ * NUMBERS: "calls","ok","refused","failed","aborted","cut","estimated","unpriced","costNano",
  * "inputTokens","outputTokens","cacheReadTokens","cacheWriteTokens","reasoningTokens","tokens"
- * (input + output), "durationUs" (sum).
+ * (input + output), "durationUs" (sum), "correctedNano" (of the cost).
  *
  * {"by":["agent"],"level":"minute|hour|day","fromMs":…,"toMs":…,"stepMs":…,"total":{NUMBERS},
  *  "groups":[{"key":["ns/agent"],NUMBERS}…],            dearest first
  *  "series":[{"group":0,"points":[{"t":ms,"calls","costNano","tokens","inputTokens","outputTokens"}…]}…]}
  *
- * Minutes are read for up to 48 hours, hours for up to 60 days, else days; fromMs is what was
- * taken, stepMs a multiple of the level. WEIR_EINVAL: an unknown `by`, from after to. */
+ * Days are read for whole days (UTC; also the step), minutes for up to 48 hours, hours for up to 60
+ * days, else days; fromMs is what was taken, stepMs a multiple of the level. WEIR_EINVAL: an
+ * unknown `by`, from after to. */
 WEIR_NODISCARD int weir_query_spend_json(struct weir_query *q, const struct weir_query_spend *p,
                                          struct weir_buf *out);
 
@@ -86,7 +89,8 @@ struct weir_query_focus {
     bool csv;               /* with a line of names; else a JSON array of objects */
 };
 
-/* Cost and usage as rows of FOCUS 1.2, by day and label set, in the order of time. WEIR_ELIMIT: out
+/* Cost and usage as rows of FOCUS 1.2, by day and label set, in the order of time; each correction
+ * is a row of its own, of the charge class Correction. WEIR_ELIMIT: out
  * is too small for all of them. */
 WEIR_NODISCARD int weir_query_focus(struct weir_query *q, const struct weir_query_focus *p,
                                     struct weir_buf *out);

@@ -15,6 +15,8 @@ struct row {
     int64_t start_ms;
     struct weir_str labels[WEIR__LABELS];
     int64_t n[WEIR__N_COUNT];
+    int64_t correction; /* its id; 0: the calls of a day */
+    struct weir_str reason;
     const struct weir_query_focus *p;
 };
 
@@ -82,9 +84,12 @@ static void number(struct out *o, const char *name, int64_t n)
 
 static void money(struct out *o, const char *name, int64_t nano)
 {
+    uint64_t size = nano < 0 ? 0 - (uint64_t)nano : (uint64_t)nano;
+
     if (column(o, name))
-        (void)weir_buf_addf(o->b, "%lld.%09lld", (long long)(nano / 1000000000),
-                            (long long)(nano % 1000000000));
+        (void)weir_buf_addf(o->b, "%s%llu.%09llu", nano < 0 ? "-" : "",
+                            (unsigned long long)(size / 1000000000),
+                            (unsigned long long)(size % 1000000000));
 }
 
 static void instant(struct out *o, const char *name, int64_t ms)
@@ -121,6 +126,7 @@ static void tags(struct out *o, const struct row *r)
 
 static void write_row(struct out *o, const struct row *r)
 {
+    int64_t day = r->start_ms - r->start_ms % DAY_MS;
     int64_t cost = r->n[WEIR__N_COST], tokens = r->n[WEIR__N_INPUT] + r->n[WEIR__N_OUTPUT];
 
     o->first = true;
@@ -131,11 +137,12 @@ static void write_row(struct out *o, const struct row *r)
     instant(o, "BillingPeriodEnd", r->p->to_ms);
     instant(o, "BillingPeriodStart", r->p->from_ms);
     text(o, "ChargeCategory", WEIR_STR("Usage"));
-    text(o, "ChargeClass", WEIR_STR_NULL);
-    text(o, "ChargeDescription", WEIR_STR("Model calls, priced by Weir"));
-    text(o, "ChargeFrequency", WEIR_STR("Usage-Based"));
-    instant(o, "ChargePeriodEnd", r->start_ms + DAY_MS);
-    instant(o, "ChargePeriodStart", r->start_ms);
+    text(o, "ChargeClass", r->correction ? WEIR_STR("Correction") : WEIR_STR_NULL);
+    text(o, "ChargeDescription",
+         r->correction ? r->reason : WEIR_STR("Model calls, priced by Weir"));
+    text(o, "ChargeFrequency", r->correction ? WEIR_STR("One-Time") : WEIR_STR("Usage-Based"));
+    instant(o, "ChargePeriodEnd", day + DAY_MS);
+    instant(o, "ChargePeriodStart", day);
     number(o, "ConsumedQuantity", tokens);
     text(o, "ConsumedUnit", WEIR_STR("Tokens"));
     money(o, "ContractedCost", cost);
@@ -173,6 +180,8 @@ static void write_next(struct out *o, struct weir_stmt *st, const struct weir_qu
         r.labels[i] = weir_stmt_str(st, 1 + i);
     for (int i = 0; i < WEIR__N_COUNT; i++)
         r.n[i] = weir_stmt_i64(st, 1 + WEIR__LABELS + i);
+    r.correction = weir_stmt_i64(st, 1 + WEIR__LABELS + WEIR__N_COUNT);
+    r.reason = weir_stmt_str(st, 2 + WEIR__LABELS + WEIR__N_COUNT);
     if (o->form == JSON) {
         weir__out_comma(o->b);
         (void)weir_buf_addz(o->b, "{");
@@ -183,14 +192,26 @@ static void write_next(struct out *o, struct weir_stmt *st, const struct weir_qu
 
 int weir_query_focus(struct weir_query *q, const struct weir_query_focus *p, struct weir_buf *out)
 {
-#define WEIR__X(id, column, json) ", " #column
     static const char sql[] =
         "SELECT start_ms, ns, agent, project, team, model, provider, key,"
-        " environment" WEIR__NUMBERS(
-            WEIR__X) " FROM rollups JOIN groups ON groups.id = grp"
-                     " WHERE level = ?1 AND start_ms >= ?2 AND start_ms < ?3 AND calls > 0"
-                     " ORDER BY start_ms, groups.id";
-#undef WEIR__X
+        " environment" WEIR__NUMBERS(WEIR__COLUMN) ", correction, reason FROM (SELECT start_ms, "
+                                                   "grp" WEIR__NUMBERS(
+                                                       WEIR__COLUMN) ","
+                                                                     " 0 AS corrected, 0 AS "
+                                                                     "correction, '' AS reason "
+                                                                     "FROM rollups WHERE"
+                                                                     " level = ?1 AND start_ms >= "
+                                                                     "?2 AND start_ms < ?3 AND "
+                                                                     "calls > 0"
+                                                                     " UNION ALL SELECT for_ms, "
+                                                                     "grp, " WEIR__CORRECTION
+                                                                     ", id, reason"
+                                                                     " FROM corrections WHERE "
+                                                                     "for_ms >= ?2 AND for_ms < "
+                                                                     "?3) s"
+                                                                     " JOIN groups ON groups.id = "
+                                                                     "s.grp ORDER BY start_ms, "
+                                                                     "correction, grp";
     struct out o = {.form = p->csv ? CSV : JSON, .b = out};
     struct weir_stmt *st;
     int rc;

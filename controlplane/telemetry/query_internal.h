@@ -21,6 +21,25 @@ struct weir_query {
 
 enum { WEIR__FILTERS = 7 };
 
+/* What is spent, with corrections as if they were calls' costs of that moment: the rows of one
+ * level from ?2 on and before ?3. */
+#define WEIR__COLUMN(id, column, json) ", " #column
+#define WEIR__SPENT                                                                                \
+    " FROM (SELECT start_ms, grp" WEIR__NUMBERS(                                                   \
+        WEIR__COLUMN) ", 0 AS corrected FROM rollups WHERE level = ?1 AND start_ms >= ?2"          \
+                      " AND start_ms < ?3 UNION ALL SELECT for_ms, grp, " WEIR__CORRECTION         \
+                      " FROM corrections WHERE for_ms >= ?2 AND for_ms < ?3) s"                    \
+                      " JOIN groups ON groups.id = s.grp"
+
+/* A correction's row in the order of WEIR__NUMBERS: nothing but its cost. */
+#define WEIR__CORRECTION "0, 0, 0, 0, 0, 0, 0, 0, amount, 0, 0, 0, 0, 0, 0, amount"
+_Static_assert((int)WEIR__N_COST == 8 && (int)WEIR__N_COUNT == 15, "as WEIR__CORRECTION has them");
+
+/* Sums over those rows: the numbers and what of the cost are corrections. */
+#define WEIR__SUMS(X) WEIR__NUMBERS(X) X(CORRECTED, corrected, "correctedNano")
+
+enum { WEIR__N_CORRECTED = WEIR__N_COUNT, WEIR__N_SUMS };
+
 /* Patterns of the engine's own in which only '*' is special. */
 struct weir__patterns {
     char text[WEIR__FILTERS][512];

@@ -23,7 +23,7 @@ struct groups {
 
 static const char *const json_names[] = {
 #define WEIR__X(id, column, json) json,
-    WEIR__NUMBERS(WEIR__X)
+    WEIR__SUMS(WEIR__X)
 #undef WEIR__X
 };
 
@@ -34,18 +34,17 @@ static const char *const json_names[] = {
     " WHEN 4 THEN model WHEN 5 THEN provider WHEN 6 THEN key WHEN 7 THEN environment ELSE '' END"
 
 #define WEIR__X(id, column, json) ", CAST(SUM(" #column ") AS {int})"
-#define FROM_ROLLUPS                                                                               \
-    " FROM rollups JOIN groups ON groups.id = grp WHERE level = ?1 AND start_ms >= ?2 AND"         \
-    " start_ms < ?3" WEIR__FILTER("?4", "?5", "?6", "?7", "?8", "?9", "?10")
+#define FROM_SPENT                                                                                 \
+    WEIR__SPENT " WHERE 1 = 1" WEIR__FILTER("?4", "?5", "?6", "?7", "?8", "?9", "?10")
 
-static const char sql_total[] = "SELECT 1" WEIR__NUMBERS(WEIR__X) FROM_ROLLUPS;
+static const char sql_total[] = "SELECT 1" WEIR__SUMS(WEIR__X) FROM_SPENT;
 static const char sql_groups[] = "SELECT " LABEL("?11") " AS k1, " LABEL("?12") " AS k2, " LABEL(
-    "?13") " AS k3" WEIR__NUMBERS(WEIR__X) FROM_ROLLUPS
+    "?13") " AS k3" WEIR__SUMS(WEIR__X) FROM_SPENT
     " GROUP BY k1, k2, k3 ORDER BY SUM(cost) DESC, SUM(calls) DESC, k1, k2, k3 LIMIT ?14";
 static const char sql_series[] = "SELECT " LABEL("?11") " AS k1, " LABEL("?12") " AS k2, " LABEL(
     "?13") " AS k3,"
            " start_ms - start_ms % ?14 AS t, CAST(SUM(calls) AS {int}), CAST(SUM(cost) AS {int}),"
-           " CAST(SUM(input) AS {int}), CAST(SUM(output) AS {int})" FROM_ROLLUPS
+           " CAST(SUM(input) AS {int}), CAST(SUM(output) AS {int})" FROM_SPENT
            " GROUP BY k1, k2, k3, t ORDER BY k1, k2, k3, t LIMIT ?15";
 #undef WEIR__X
 
@@ -67,6 +66,13 @@ static int parse_by(struct weir_str by, struct spend *s)
     return WEIR_OK;
 }
 
+static bool are_days(const struct weir_query_spend *p)
+{
+    const int64_t day = 24 * HOUR_MS;
+
+    return p->from_ms % day == 0 && p->to_ms % day == 0 && p->step_ms % day == 0;
+}
+
 static int prepare(const struct weir_query_spend *p, struct spend *s)
 {
     int64_t span = p->to_ms - p->from_ms, unit;
@@ -74,7 +80,8 @@ static int prepare(const struct weir_query_spend *p, struct spend *s)
 
     if (rc != WEIR_OK || p->from_ms < 0 || span <= 0 || p->step_ms < 0)
         return WEIR_EINVAL;
-    s->level = span <= 48 * HOUR_MS ? 0 : span <= 60 * 24 * HOUR_MS ? 1 : 2;
+    /* Whole days are kept longest, and are as exact as minutes. */
+    s->level = are_days(p) ? 2 : span <= 48 * HOUR_MS ? 0 : span <= 60 * 24 * HOUR_MS ? 1 : 2;
     unit = weir__level_ms[s->level];
     s->from_ms = p->from_ms - p->from_ms % unit;
     s->to_ms = p->to_ms;
@@ -100,21 +107,21 @@ static int start(struct weir_query *q, const char *sql, const struct spend *s,
     return rc;
 }
 
-static void read_numbers(struct weir_stmt *st, int col, int64_t n[WEIR__N_COUNT])
+static void read_numbers(struct weir_stmt *st, int col, int64_t n[WEIR__N_SUMS])
 {
-    for (int i = 0; i < WEIR__N_COUNT; i++)
+    for (int i = 0; i < WEIR__N_SUMS; i++)
         n[i] = weir_stmt_i64(st, col + i);
 }
 
-static void write_numbers(struct weir_buf *out, const int64_t n[WEIR__N_COUNT])
+static void write_numbers(struct weir_buf *out, const int64_t n[WEIR__N_SUMS])
 {
-    for (int i = 0; i < WEIR__N_COUNT; i++)
+    for (int i = 0; i < WEIR__N_SUMS; i++)
         weir__out_i64(out, json_names[i], n[i]);
     weir__out_i64(out, "tokens", n[WEIR__N_INPUT] + n[WEIR__N_OUTPUT]);
 }
 
 static int read_total(struct weir_query *q, const struct spend *s,
-                      const struct weir_query_filter *f, int64_t n[WEIR__N_COUNT])
+                      const struct weir_query_filter *f, int64_t n[WEIR__N_SUMS])
 {
     struct weir__patterns patterns;
     struct weir_stmt *st;
@@ -157,9 +164,9 @@ static void write_key(struct weir_buf *out, struct weir_stmt *st, int by_count)
 }
 
 /* What the groups left out sum up to. */
-static void write_others(struct weir_buf *out, int by_count, const int64_t rest[WEIR__N_COUNT])
+static void write_others(struct weir_buf *out, int by_count, const int64_t rest[WEIR__N_SUMS])
 {
-    if (rest[WEIR__N_CALLS] <= 0)
+    if (rest[WEIR__N_CALLS] <= 0 && rest[WEIR__N_CORRECTED] == 0)
         return;
     weir__out_comma(out);
     (void)weir_buf_addz(out, "{\"key\":[");
@@ -173,7 +180,7 @@ static void write_others(struct weir_buf *out, int by_count, const int64_t rest[
 }
 
 static int write_groups(struct weir_query *q, const struct spend *s,
-                        const struct weir_query_filter *f, int64_t rest[WEIR__N_COUNT],
+                        const struct weir_query_filter *f, int64_t rest[WEIR__N_SUMS],
                         struct groups *groups, struct weir_buf *out)
 {
     struct weir__patterns patterns;
@@ -186,10 +193,10 @@ static int write_groups(struct weir_query *q, const struct spend *s,
     if (groups)
         groups->list = weir_zalloc((size_t)s->limit * sizeof *groups->list);
     while ((rc = weir_stmt_step(st)) == 1) {
-        int64_t n[WEIR__N_COUNT];
+        int64_t n[WEIR__N_SUMS];
 
         read_numbers(st, WEIR_QUERY_MAX_BY, n);
-        for (int i = 0; i < WEIR__N_COUNT; i++)
+        for (int i = 0; i < WEIR__N_SUMS; i++)
             rest[i] -= n[i];
         weir__out_comma(out);
         (void)weir_buf_addz(out, "{");
@@ -280,7 +287,7 @@ static void write_head(struct weir_buf *out, const struct spend *s)
 int weir_query_spend_json(struct weir_query *q, const struct weir_query_spend *p,
                           struct weir_buf *out)
 {
-    int64_t total[WEIR__N_COUNT] = {0};
+    int64_t total[WEIR__N_SUMS] = {0};
     struct groups groups = {0};
     struct spend s = {0};
     int rc = prepare(p, &s);
@@ -308,7 +315,7 @@ static int write_top(struct weir_query *q, struct spend s, int label, const char
                      struct weir_buf *out)
 {
     const struct weir_query_filter any = {0};
-    int64_t rest[WEIR__N_COUNT] = {0};
+    int64_t rest[WEIR__N_SUMS] = {0};
     int rc;
 
     s.by[0] = label;
@@ -325,7 +332,7 @@ int weir_query_top_json(struct weir_query *q, int64_t from_ms, int64_t to_ms, in
                         struct weir_buf *out)
 {
     const struct weir_query_spend p = {.from_ms = from_ms, .to_ms = to_ms, .limit = limit};
-    int64_t total[WEIR__N_COUNT] = {0};
+    int64_t total[WEIR__N_SUMS] = {0};
     struct spend s = {0};
     int rc = prepare(&p, &s);
 
@@ -352,7 +359,7 @@ int weir_query_totals_json(struct weir_query *q, struct weir_buf *out)
 {
     const struct weir_query_filter any = {0};
     struct spend s = {.by = {-1, -1, -1}, .level = 2, .to_ms = INT64_MAX};
-    int64_t total[WEIR__N_COUNT] = {0};
+    int64_t total[WEIR__N_SUMS] = {0};
     struct weir_stmt *st;
     int rc = read_total(q, &s, &any, total);
 

@@ -34,6 +34,11 @@ static const char *const steps[] = {
     WEIR__NUMBERS(WEIR__X)
 #undef WEIR__X
         ", PRIMARY KEY (level, start_ms, grp)) {keyed};",
+    /* Never changed or removed. ref: what the same correction is known by, when it comes again. */
+    "CREATE TABLE corrections (id {serial}, at_ms {int} NOT NULL, for_ms {int} NOT NULL,"
+    " grp {int} NOT NULL REFERENCES groups(id), amount {int} NOT NULL, reason TEXT NOT NULL,"
+    " actor TEXT NOT NULL, ref TEXT UNIQUE);"
+    "CREATE INDEX corrections_for ON corrections (for_ms);",
 };
 
 int weir_ingest_migrate(struct weir_store *s)

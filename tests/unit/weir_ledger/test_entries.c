@@ -180,6 +180,74 @@ static void b_15_a_lowered_limit_holds_from_the_next_grant_on(void **state)
     assert_true(ask(50, -1));
 }
 
+static int correct_by(int64_t by, const char *whose)
+{
+    return enter((struct weir_ledger_entry){.kind = WEIR_ENTRY_CORRECT,
+                                            .budget = "default/team",
+                                            .scope = whose,
+                                            .amount = by,
+                                            .reason = "credit note",
+                                            .actor = "admin"});
+}
+
+static void a_correction_changes_what_is_spent_and_stays_as_an_entry(void **state)
+{
+    struct weir_arena *arena = weir_arena_create(NULL);
+    struct weir_ledger_noted e;
+
+    (void)state;
+    assert_true(ask(300, -1));
+    assert_true(ask(1, 300));
+    assert_int_equal(correct_by(500, NULL), WEIR_OK);
+    assert_int_equal(counter(arena).settled, 800);
+    assert_int_equal(counter(arena).limit, LIMIT);
+    assert_false(ask(200, -1)); /* one is lent */
+    assert_true(ask(199, -1));
+    restart();
+    assert_int_equal(correct_by(-700, NULL), WEIR_OK);
+    assert_int_equal(counter(arena).settled, 100);
+    e = newest(arena, 2);
+    assert_int_equal(e.kind, WEIR_ENTRY_CORRECT);
+    assert_int_equal(e.amount, -700);
+    assert_string_equal(e.reason, "credit note");
+    assert_true(ask(700, -1));
+    assert_false(ask(1, -1));
+    weir_arena_destroy(arena);
+}
+
+static void a_correction_past_the_limit_refuses_what_comes_and_a_reset_forgives_it(void **state)
+{
+    struct weir_arena *arena = weir_arena_create(NULL);
+
+    (void)state;
+    assert_true(ask(300, -1));
+    assert_true(ask(1, 300));
+    assert_int_equal(correct_by(5 * LIMIT, NULL), WEIR_OK);
+    assert_false(ask(1, -1));
+    assert_int_equal(reset(NULL), WEIR_OK);
+    assert_int_equal(counter(arena).settled, 0);
+    assert_true(ask(LIMIT - 1, -1));
+    assert_false(ask(1, -1));
+    weir_arena_destroy(arena);
+}
+
+static void corrections_that_can_not_be_are_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(correct_by(5, NULL), WEIR_EEXIST); /* nothing was asked for yet */
+    scope = "a";
+    assert_true(ask(300, -1));
+    assert_int_equal(correct_by(5, "b"), WEIR_EEXIST);
+    assert_int_equal(correct_by(5, NULL), WEIR_OK);
+    scope = "b";
+    assert_true(ask(300, -1));
+    assert_int_equal(correct_by(5, NULL), WEIR_EEXIST);
+    assert_int_equal(correct_by(-6, "a"), WEIR_ESTATE);
+    assert_int_equal(correct_by(-5, "a"), WEIR_OK);
+    assert_int_equal(correct_by(0, "a"), WEIR_EINVAL);
+    assert_int_equal(correct_by(INT64_MIN, "a"), WEIR_EINVAL);
+}
+
 /* The window that is there becomes yesterday's, or one of the days before. */
 static void let_the_day_end(void)
 {
@@ -226,6 +294,9 @@ int main(void)
         ON_BOTH(an_increase_of_one_counter_is_no_other_ones),
         ON_BOTH(increases_that_cannot_be_are_refused),
         ON_BOTH(a_reset_forgives_what_was_reported_and_nothing_that_is_lent),
+        ON_BOTH(a_correction_changes_what_is_spent_and_stays_as_an_entry),
+        ON_BOTH(a_correction_past_the_limit_refuses_what_comes_and_a_reset_forgives_it),
+        ON_BOTH(corrections_that_can_not_be_are_refused),
         ON_BOTH(b_15_a_lowered_limit_holds_from_the_next_grant_on),
         ON_BOTH(what_is_left_goes_into_the_next_window_up_to_the_bound),
         ON_BOTH(what_is_lent_when_a_window_ends_is_not_carried_over),
