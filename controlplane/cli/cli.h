@@ -56,6 +56,10 @@ enum weir_cli_flag_id {
     WEIR_FLAG_FROM,
     WEIR_FLAG_REASON,
     WEIR_FLAG_LABEL,
+    WEIR_FLAG_VENDOR,
+    WEIR_FLAG_PROVIDER,
+    WEIR_FLAG_TOLERANCE,
+    WEIR_FLAG_CORRECT,
     WEIR_FLAG_COUNT,
 };
 
@@ -134,6 +138,7 @@ int weir__cli_keys_revoke(struct weir_cli *cli);
 int weir__cli_spend(struct weir_cli *cli);
 int weir__cli_spend_correct(struct weir_cli *cli);
 int weir__cli_spend_corrections(struct weir_cli *cli);
+int weir__cli_reconcile(struct weir_cli *cli);
 int weir__cli_export(struct weir_cli *cli);
 int weir__cli_top(struct weir_cli *cli);
 int weir__cli_calls(struct weir_cli *cli);
