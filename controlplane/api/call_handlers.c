@@ -108,23 +108,35 @@ static struct weir_str this_month(char text[8])
     return weir_str_of(text);
 }
 
+static bool read_format(struct weir_api_ctx *c, bool *csv)
+{
+    struct weir_str format = weir__api_query(c, "format");
+
+    *csv = weir_str_is(format, "csv");
+    if (!format.n || *csv || weir_str_is(format, "json"))
+        return true;
+    weir__api_error(c, 400, "bad_parameter", "Use csv or json.", "format is not known.");
+    return false;
+}
+
+static bool read_period(struct weir_api_ctx *c, int64_t *from_ms, int64_t *to_ms)
+{
+    struct weir_str month = weir__api_query(c, "month");
+    char now[8];
+
+    if (read_month(month.n ? month : this_month(now), from_ms, to_ms))
+        return weir__api_query_days(c, from_ms, to_ms);
+    weir__api_error(c, 400, "bad_parameter", "Write it as 2026-11.", "month is no month.");
+    return false;
+}
+
 void weir__api_spend_focus(struct weir_api_ctx *c)
 {
-    struct weir_str month = weir__api_query(c, "month"), format = weir__api_query(c, "format");
-    struct weir_query_focus p = {.csv = weir_str_is(format, "csv")};
+    struct weir_query_focus p = {.csv = false};
     struct weir_query *q;
-    char now[8];
     int rc;
 
-    if (!read_month(month.n ? month : this_month(now), &p.from_ms, &p.to_ms)) {
-        weir__api_error(c, 400, "bad_parameter", "Write it as 2026-11.", "month is no month.");
-        return;
-    }
-    if (format.n && !p.csv && !weir_str_is(format, "json")) {
-        weir__api_error(c, 400, "bad_parameter", "Use csv or json.", "format is not known.");
-        return;
-    }
-    if (!(q = open_query(c)))
+    if (!read_period(c, &p.from_ms, &p.to_ms) || !read_format(c, &p.csv) || !(q = open_query(c)))
         return;
     weir__api_ok(c);
     if (p.csv)
@@ -134,6 +146,34 @@ void weir__api_spend_focus(struct weir_api_ctx *c)
     if (rc == WEIR_ELIMIT)
         weir__api_error(c, 413, "too_large", "Read telemetry.db itself for so much.",
                         "The month has more than 32 MiB of rows.");
+    else
+        answer(c, rc, "The spend");
+}
+
+void weir__api_chargeback(struct weir_api_ctx *c)
+{
+    struct weir_query_chargeback p = {.by = weir__api_query(c, "by"), .filter = filter_of(c)};
+    struct weir_query *q;
+    int rc;
+
+    drop_empty(&p.filter);
+    if (!p.by.n)
+        p.by = WEIR_STR("team,project,agent");
+    if (!read_format(c, &p.csv) || !read_period(c, &p.from_ms, &p.to_ms) || !(q = open_query(c)))
+        return;
+    weir__api_ok(c);
+    if (p.csv)
+        c->content_type = "text/csv; charset=utf-8; header=present";
+    rc = weir_query_chargeback(q, &p, &c->out);
+    weir_query_close(q);
+    if (rc == WEIR_EINVAL)
+        weir__api_error(c, 400, "bad_parameter",
+                        "Use agent, project, team, model, provider, key, namespace, environment "
+                        "and day, each once.",
+                        "by names something that spend is not kept for.");
+    else if (rc == WEIR_ELIMIT)
+        weir__api_error(c, 413, "too_large", "Take a shorter period or fewer labels.",
+                        "The answer has more than 32 MiB.");
     else
         answer(c, rc, "The spend");
 }

@@ -128,6 +128,7 @@ void weir__api_keys_revoke(struct weir_api_ctx *c);
 
 void weir__api_spend(struct weir_api_ctx *c);
 void weir__api_spend_focus(struct weir_api_ctx *c);
+void weir__api_chargeback(struct weir_api_ctx *c);
 void weir__api_correct(struct weir_api_ctx *c);
 void weir__api_corrections(struct weir_api_ctx *c);
 /* "2026-11-20" as the moment when it begins, UTC. */

@@ -139,6 +139,7 @@ int weir__cli_spend(struct weir_cli *cli);
 int weir__cli_spend_correct(struct weir_cli *cli);
 int weir__cli_spend_corrections(struct weir_cli *cli);
 int weir__cli_reconcile(struct weir_cli *cli);
+int weir__cli_chargeback(struct weir_cli *cli);
 int weir__cli_export(struct weir_cli *cli);
 int weir__cli_top(struct weir_cli *cli);
 int weir__cli_calls(struct weir_cli *cli);

@@ -80,7 +80,8 @@ int weir__cli_spend(struct weir_cli *cli)
     return code;
 }
 
-int weir__cli_export(struct weir_cli *cli)
+/* CSV or JSON as the control plane writes it. */
+static int print_rows(struct weir_cli *cli, const char *path)
 {
     bool json = cli->format == WEIR_FORMAT_JSON;
 
@@ -89,9 +90,21 @@ int weir__cli_export(struct weir_cli *cli)
                            "there is no such export as YAML");
         return WEIR_EXIT_USAGE;
     }
-    return weir__cli_print_answer(
-        cli, weir_arena_printf(cli->arena, "/spend/focus?month=%s&format=%s",
-                               flag(cli, WEIR_FLAG_MONTH, ""), json ? "json" : "csv"));
+    return weir__cli_print_answer(cli,
+                                  weir_arena_printf(cli->arena, "%s&month=%s&format=%s%s", path,
+                                                    flag(cli, WEIR_FLAG_MONTH, ""),
+                                                    json ? "json" : "csv", weir__cli_period(cli)));
+}
+
+int weir__cli_export(struct weir_cli *cli)
+{
+    return print_rows(cli, "/spend/focus?");
+}
+
+int weir__cli_chargeback(struct weir_cli *cli)
+{
+    return print_rows(
+        cli, weir_arena_printf(cli->arena, "/spend/chargeback?by=%s", flag(cli, WEIR_FLAG_BY, "")));
 }
 
 /* Runs show() once, or every two seconds with --watch until it fails or is interrupted. */

@@ -95,6 +95,21 @@ struct weir_query_focus {
 WEIR_NODISCARD int weir_query_focus(struct weir_query *q, const struct weir_query_focus *p,
                                     struct weir_buf *out);
 
+struct weir_query_chargeback {
+    struct weir_str by;     /* "team,project": any of the labels above, and "day" */
+    int64_t from_ms, to_ms; /* whole days, UTC */
+    bool csv;               /* with a line of names; else a JSON array of objects */
+    struct weir_query_filter filter;
+};
+
+/* Who is charged how much: a row for each group, all of them, the dearest first (by day: in its
+ * order). Columns: the labels, then those of FOCUS that a sum has, then x_ ones. Corrections are
+ * in BilledCost; x_CorrectedCost is their part. WEIR_EINVAL: an unknown `by`, no days. WEIR_ELIMIT:
+ * out is too small for all of them. */
+WEIR_NODISCARD int weir_query_chargeback(struct weir_query *q,
+                                         const struct weir_query_chargeback *p,
+                                         struct weir_buf *out);
+
 /* {"calls":rows kept,"firstMs","lastMs","total":{NUMBERS} of all days kept} */
 WEIR_NODISCARD int weir_query_totals_json(struct weir_query *q, struct weir_buf *out);
 

@@ -24,16 +24,22 @@ enum { WEIR__FILTERS = 7 };
 /* What is spent, with corrections as if they were calls' costs of that moment: the rows of one
  * level from ?2 on and before ?3. */
 #define WEIR__COLUMN(id, column, json) ", " #column
+#define WEIR__COLUMNS WEIR__NUMBERS(WEIR__COLUMN)
 #define WEIR__SPENT                                                                                \
-    " FROM (SELECT start_ms, grp" WEIR__NUMBERS(                                                   \
-        WEIR__COLUMN) ", 0 AS corrected FROM rollups WHERE level = ?1 AND start_ms >= ?2"          \
-                      " AND start_ms < ?3 UNION ALL SELECT for_ms, grp, " WEIR__CORRECTION         \
-                      " FROM corrections WHERE for_ms >= ?2 AND for_ms < ?3) s"                    \
-                      " JOIN groups ON groups.id = s.grp"
+    " FROM (SELECT start_ms, grp" WEIR__COLUMNS ", 0 AS corrected FROM rollups"                    \
+    " WHERE level = ?1 AND start_ms >= ?2 AND start_ms < ?3"                                       \
+    " UNION ALL SELECT for_ms, grp, " WEIR__CORRECTION " FROM corrections"                         \
+    " WHERE for_ms >= ?2 AND for_ms < ?3) s JOIN groups ON groups.id = s.grp"
 
 /* A correction's row in the order of WEIR__NUMBERS: nothing but its cost. */
 #define WEIR__CORRECTION "0, 0, 0, 0, 0, 0, 0, 0, amount, 0, 0, 0, 0, 0, 0, amount"
 _Static_assert((int)WEIR__N_COST == 8 && (int)WEIR__N_COUNT == 15, "as WEIR__CORRECTION has them");
+
+/* One label of a group, chosen by a parameter: statements must be literals. */
+#define WEIR__LABEL(n)                                                                             \
+    "CASE CAST(" n                                                                                 \
+    " AS {int}) WHEN 0 THEN ns WHEN 1 THEN agent WHEN 2 THEN project WHEN 3 THEN team"             \
+    " WHEN 4 THEN model WHEN 5 THEN provider WHEN 6 THEN key WHEN 7 THEN environment ELSE '' END"
 
 /* Sums over those rows: the numbers and what of the cost are corrections. */
 #define WEIR__SUMS(X) WEIR__NUMBERS(X) X(CORRECTED, corrected, "correctedNano")

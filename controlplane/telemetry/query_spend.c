@@ -27,25 +27,19 @@ static const char *const json_names[] = {
 #undef WEIR__X
 };
 
-/* One label of a group, chosen by a parameter: statements must be literals. */
-#define LABEL(n)                                                                                   \
-    "CASE CAST(" n                                                                                 \
-    " AS {int}) WHEN 0 THEN ns WHEN 1 THEN agent WHEN 2 THEN project WHEN 3 THEN team"             \
-    " WHEN 4 THEN model WHEN 5 THEN provider WHEN 6 THEN key WHEN 7 THEN environment ELSE '' END"
-
 #define WEIR__X(id, column, json) ", CAST(SUM(" #column ") AS {int})"
 #define FROM_SPENT                                                                                 \
     WEIR__SPENT " WHERE 1 = 1" WEIR__FILTER("?4", "?5", "?6", "?7", "?8", "?9", "?10")
 
+#define KEYS WEIR__LABEL("?11") " AS k1, " WEIR__LABEL("?12") " AS k2, " WEIR__LABEL("?13") " AS k3"
+
 static const char sql_total[] = "SELECT 1" WEIR__SUMS(WEIR__X) FROM_SPENT;
-static const char sql_groups[] = "SELECT " LABEL("?11") " AS k1, " LABEL("?12") " AS k2, " LABEL(
-    "?13") " AS k3" WEIR__SUMS(WEIR__X) FROM_SPENT
+static const char sql_groups[] = "SELECT " KEYS WEIR__SUMS(WEIR__X) FROM_SPENT
     " GROUP BY k1, k2, k3 ORDER BY SUM(cost) DESC, SUM(calls) DESC, k1, k2, k3 LIMIT ?14";
-static const char sql_series[] = "SELECT " LABEL("?11") " AS k1, " LABEL("?12") " AS k2, " LABEL(
-    "?13") " AS k3,"
-           " start_ms - start_ms % ?14 AS t, CAST(SUM(calls) AS {int}), CAST(SUM(cost) AS {int}),"
-           " CAST(SUM(input) AS {int}), CAST(SUM(output) AS {int})" FROM_SPENT
-           " GROUP BY k1, k2, k3, t ORDER BY k1, k2, k3, t LIMIT ?15";
+static const char sql_series[] =
+    "SELECT " KEYS ", start_ms - start_ms % ?14 AS t, CAST(SUM(calls) AS {int}),"
+    " CAST(SUM(cost) AS {int}), CAST(SUM(input) AS {int}), CAST(SUM(output) AS {int})" FROM_SPENT
+    " GROUP BY k1, k2, k3, t ORDER BY k1, k2, k3, t LIMIT ?15";
 #undef WEIR__X
 
 static int parse_by(struct weir_str by, struct spend *s)
