@@ -209,10 +209,10 @@ static void on_prepare(uv_prepare_t *h)
     struct weir_http_server *s = h->data;
     struct weir_link now, *l;
 
+    uv_idle_stop(&s->idle); /* even if nothing is left to do, or the loop would never sleep */
     if (weir_list_empty(&s->dirty) && weir_list_empty(&s->sessions) &&
         weir_list_empty(&s->handshakes) && !s->draining)
         return;
-    uv_idle_stop(&s->idle);
     weir__http_tls_handshakes(s);
     /* Only those that are dirty now: what they make dirty waits for the next iteration. */
     weir_list_init(&now);

@@ -61,6 +61,24 @@ static void get(void)
     assert_true(rig.answers[id].ended);
 }
 
+static void a_server_without_work_lets_its_loop_sleep(void **state)
+{
+    (void)state;
+    rig_connect(true);
+    for (int i = 0; i < 5; i++)
+        (void)rig_request("GET", NULL, NULL);
+    rig_run();
+    for (int i = 0; i < 5; i++)
+        respond(&rig.served[i], 3);
+    assert_true(uv_is_active((uv_handle_t *)&rig.m.server->idle));
+    (void)rig_request("GET", NULL, NULL);
+    rig_run(); /* bytes come before the loop's turn: they take the work along */
+    assert_false(uv_is_active((uv_handle_t *)&rig.m.server->idle));
+    respond(last(), 3);
+    rig_run();
+    assert_false(uv_is_active((uv_handle_t *)&rig.m.server->idle));
+}
+
 static void a_request_is_what_it_is_on_http_1(void **state)
 {
     struct upload body = {.left = 1000};
@@ -619,6 +637,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_request_is_what_it_is_on_http_1),
+        TEST(a_server_without_work_lets_its_loop_sleep),
         TEST(every_bad_request_has_its_answer_and_the_connection_goes_on),
         TEST(too_many_headers_are_431_and_a_list_without_end_ends_the_connection),
         TEST(head_and_no_content_have_no_body),
