@@ -40,8 +40,7 @@ static const struct harness harnesses[] = {
     {"AWS SDK for Bedrock Runtime",
      "export AWS_ENDPOINT_URL_BEDROCK_RUNTIME={G} AWS_BEARER_TOKEN_BEDROCK={K} "
      "AWS_REGION=us-east-1",
-     "over HTTP/1.1: in JavaScript a NodeHttpHandler; signed requests have the key as their access "
-     "key id"},
+     "signed requests have the key as their access key id"},
     {"curl",
      "curl {G}/v1/chat/completions -H 'authorization: Bearer {K}' -H 'content-type: "
      "application/json' -d "

@@ -70,7 +70,7 @@ test("towards Bedrock the bytes pass, streams and counts too, by bearer token or
   assert.deepEqual(plain.usage, usage);
   assert.deepEqual(bedrock.calls[0].body, { messages: says({ text: "How high is the dam?" }), inferenceConfig: { maxTokens: 100 }, additionalModelRequestFields: { own: [1] } });
   assert.equal(bedrock.calls[0].path, `/model/${encodeURIComponent(MODEL)}/converse`);
-  const signed = awsClient(t, weir.url, { credentials: { accessKeyId: CALLER_KEY, secretAccessKey: "unused", sessionToken: "caller-session-canary" } });
+  const signed = awsClient(t, weir.url, { auth: { credentials: { accessKeyId: CALLER_KEY, secretAccessKey: "unused", sessionToken: "caller-session-canary" } } });
   const out = await collect(await signed.send(new ConverseStreamCommand(ask("br"))));
   assert.deepEqual([out.text, out.reason, out.stops, out.usage.outputTokens], ["Größe", "end_turn", 1, 7]);
   assert.equal((await aws.send(new CountTokensCommand({ modelId: "br", input: { converse: { messages: ask("br").messages } } }))).inputTokens, 9);
@@ -104,6 +104,17 @@ for (const model of ["to-oa", "to-an"])
     assert.deepEqual(mock.problems, []);
   });
 
+test("the SDK's own handler, HTTP/2 by prior knowledge, gets calls and parallel streams", async (t) => {
+  const { mock, weir } = await converseSetting(t, { plan: () => ({ split: 9 }) });
+  const aws = awsClient(t, weir.url, { http1: false });
+  assert.equal((await aws.send(new ConverseCommand(ask("to-an")))).output.message.content[0].text, words);
+  const outs = await Promise.all(Array.from({ length: 8 }, async (_, i) => collect(await aws.send(new ConverseStreamCommand(ask(i % 2 ? "to-oa" : "to-an"))))));
+  assert.deepEqual(outs.map((o) => [o.text, o.reason]), outs.map(() => [words, "end_turn"]));
+  await assert.rejects(aws.send(new ConverseCommand(ask("to-oa", { messages: says({ toolUse: { toolUseId: "t", name: "f", input: 3 } }) }))), (e) => e.name === "ValidationException");
+  await settled(weir, "money", mock.bill);
+  assert.deepEqual(mock.problems, []);
+});
+
 test("the echo answers, whole and streamed, and obeys the limit", async (t) => {
   const { aws } = await converseSetting(t);
   const plain = await aws.send(new ConverseCommand(ask("echo")));
@@ -119,8 +130,8 @@ test("refusals and a provider's errors are that SDK's own exceptions, before and
   const gate = new Promise((r) => (arrived = r));
   const { aws, weir } = await converseSetting(t, { plan: (c) => (c.body.stream ? { events: [half, broken], holdAfter: [1, gate] } : { status: 422 }),
     bedrock: () => ({ events: [start, delta(0, { text: "Half" })], then: gate.then(() => exception("modelStreamErrorException", "It broke.")) }) });
-  const stranger = awsClient(t, weir.url, { token: { token: "weir_sk_nobody" }, authSchemePreference: ["httpBearerAuth"] });
-  const unsigned = awsClient(t, weir.url, { credentials: { accessKeyId: "AKIANOBODY", secretAccessKey: "x" } });
+  const stranger = awsClient(t, weir.url, { auth: { token: { token: "weir_sk_nobody" }, authSchemePreference: ["httpBearerAuth"] } });
+  const unsigned = awsClient(t, weir.url, { auth: { credentials: { accessKeyId: "AKIANOBODY", secretAccessKey: "x" } } });
   for (const client of [stranger, unsigned])
     await assert.rejects(client.send(new ConverseCommand(ask("br"))), (e) => e.name === "AccessDeniedException" && e.$metadata.httpStatusCode === 401 && e.reason === "invalid_api_key");
   await assert.rejects(aws.send(new ConverseCommand(ask("nothing"))), (e) => e.name === "ServiceQuotaExceededException" && e.$metadata.httpStatusCode === 402 && /no price is known/.test(e.message));

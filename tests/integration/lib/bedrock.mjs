@@ -91,9 +91,9 @@ export class Bedrock {
   }
 }
 
-// AWS's own SDK as a caller: a bearer token by default, signed requests with `credentials`. It takes HTTP/1.1 for the handler's sake.
-export function awsClient(t, url, auth = { token: { token: CALLER_KEY }, authSchemePreference: ["httpBearerAuth"] }) {
-  const client = new BedrockRuntimeClient({ endpoint: url, region: REGION, maxAttempts: 1, requestHandler: new NodeHttpHandler(), ...auth });
+// AWS's own SDK as a caller: a bearer token by default, signed requests with `credentials`. It speaks HTTP/2 by itself.
+export function awsClient(t, url, { auth = { token: { token: CALLER_KEY }, authSchemePreference: ["httpBearerAuth"] }, http1 = true } = {}) {
+  const client = new BedrockRuntimeClient({ endpoint: url, region: REGION, maxAttempts: 1, ...(http1 && { requestHandler: new NodeHttpHandler() }), ...auth });
   t.after(() => client.destroy());
   return client;
 }
