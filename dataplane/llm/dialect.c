@@ -32,13 +32,6 @@ const char *weir_dialect_call(enum weir_dialect d)
     return ops ? ops->call : "other";
 }
 
-bool weir_dialect_is_served(enum weir_dialect d)
-{
-    const struct weir_llm_ops *ops = weir_llm_ops(d);
-
-    return ops && (ops->canon_fields || ops->family);
-}
-
 enum weir_dialect weir_dialect_family(enum weir_dialect d)
 {
     const struct weir_llm_ops *ops = weir_llm_ops(d);

@@ -140,7 +140,7 @@ enum weir_dialect weir_llm_endpoint_dialect(struct weir_str path)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         split(rows[i].path, &before, &after);
         /* "/v1/models/" is what several have: only all of the path tells them apart. */
-        if (weir_dialect_is_served(rows[i].dialect) && weir_str_starts(path, before) &&
+        if (rows[i].dialect && weir_str_starts(path, before) &&
             (!after.n || weir_str_ends(path, after)))
             return rows[i].dialect;
     }
@@ -240,8 +240,6 @@ int weir_llm_endpoint_find(enum weir_http_method method, struct weir_str path, s
         const struct row *r = &rows[i];
         struct weir_str model = WEIR_STR_NULL;
 
-        if (r->dialect && !weir_dialect_is_served(r->dialect))
-            continue;
         if (!fits(r->path, path, &model) ||
             (r->operation == WEIR_OP_STORED
                  ? !is_id(model)

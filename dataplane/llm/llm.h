@@ -56,7 +56,6 @@ struct weir_llm_endpoint {
 
 const char *weir_dialect_name(enum weir_dialect d); /* as in a Provider; never NULL */
 const char *weir_dialect_call(enum weir_dialect d); /* "chat", ... in records; never NULL */
-bool weir_dialect_is_served(enum weir_dialect d);   /* to clients, not only asked of providers */
 struct weir_str weir_dialect_stream_type(enum weir_dialect d); /* the content type of its streams */
 /* The conversation's API that a Provider declares, and d comes with. */
 enum weir_dialect weir_dialect_family(enum weir_dialect d);
