@@ -12,6 +12,7 @@
 enum {
     WEIR_PKI_URI_BYTES = 320,
     WEIR_PKI_TOKEN_BYTES = 48, /* a token's text with its NUL */
+    WEIR_PKI_SIGNATURE_BYTES = 1024,
 };
 
 struct weir_ca;
@@ -43,6 +44,11 @@ WEIR_NODISCARD int weir_pki_validity(const char *certificate, int64_t *out_from_
                                      int64_t *out_to_ms);
 /* WEIR_EAUTH: the key is not the certificate's, or ca has not signed it. WEIR_EINVAL: no PEM. */
 WEIR_NODISCARD int weir_pki_check(const char *certificate, const char *key, const char *ca);
+
+/* The signature RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518, 3.3) of a text by an RSA key in PEM, of
+ * 2048 bits or more. WEIR_EINVAL: no such key. */
+WEIR_NODISCARD int weir_pki_rs256(struct weir_str key_pem, struct weir_str text,
+                                  unsigned char out[WEIR_PKI_SIGNATURE_BYTES], size_t *out_n);
 
 void weir_pki_free(char *pem); /* wipes; NULL is fine */
 

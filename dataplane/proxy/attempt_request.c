@@ -89,21 +89,26 @@ static bool is_of_project(struct weir_str base_path)
     return base_path.n && memmem(base_path.p, base_path.n, "/projects/", 10);
 }
 
+static struct weir_str bearer(const struct weir_exchange *x, struct weir_str token)
+{
+    return weir_arena_join(x->arena, (struct weir_str[]){WEIR_STR("Bearer "), token}, 2);
+}
+
 static size_t add_credential(const struct weir_exchange *x, const struct weir_policy_provider *p,
                              struct weir_http_header *out)
 {
     if (p->passthrough)
         return pass_credentials(x, out);
-    if (!p->secret.p || p->aws.id.p)
+    if (p->signs || (!p->secret.p && !x->token))
         return 0;
-    if (p->dialect == WEIR_DIALECT_ANTHROPIC_MESSAGES)
+    if (x->token)
+        out[0] = header(WEIR_STR("authorization"), bearer(x, weir_cred_token_bearer(x->token)));
+    else if (p->dialect == WEIR_DIALECT_ANTHROPIC_MESSAGES)
         out[0] = header(WEIR_STR("x-api-key"), p->secret);
     else if (p->dialect == WEIR_DIALECT_GEMINI && !is_of_project(p->base_path))
         out[0] = header(WEIR_STR("x-goog-api-key"), p->secret);
     else
-        out[0] = header(
-            WEIR_STR("authorization"),
-            weir_arena_join(x->arena, (struct weir_str[]){WEIR_STR("Bearer "), p->secret}, 2));
+        out[0] = header(WEIR_STR("authorization"), bearer(x, p->secret));
     return 1;
 }
 
@@ -178,7 +183,7 @@ static void build_headers(struct weir_exchange *x, const struct weir_candidate *
         h[n++] = header(p->headers[i].name, p->headers[i].value);
     for (size_t i = 0; i < x->route->header_count; i++)
         h[n++] = header(x->route->headers[i].name, x->route->headers[i].value);
-    if (p->aws.id.p)
+    if (p->signs)
         n += weir_attempt_sign(x, p, out, h + n);
     out->headers = h;
     out->header_count = n;

@@ -23,6 +23,7 @@ void weir_exchange_begin(struct weir_worker *w, struct weir_http_req *req)
     memcpy(x->id, "req_", 4);
     weir_hex(id, sizeof id, x->id + 4);
     weir_wheel_timer_init(&x->timer, NULL);
+    weir_list_init(&x->awaits_token.link);
     weir_list_push(&w->exchanges, &x->link);
     atomic_fetch_add_explicit(&w->in_flight, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&w->calls, 1, memory_order_relaxed);
@@ -42,6 +43,7 @@ void weir_exchange_stop_waiting(struct weir_exchange *x)
         x->upstream = NULL;
     }
     weir_wheel_cancel(x->worker->wheel, &x->timer);
+    weir_list_remove(&x->awaits_token.link);
     weir_holder_cancel(x->worker->holder, &x->admission);
 }
 

@@ -18,6 +18,7 @@
 #include "dataplane/proxy/pipeline.h"
 #include "dataplane/proxy/policy.h"
 #include "dataplane/proxy/turns.h"
+#include "dataplane/proxy/tokens.h"
 #include "dataplane/telemetry/record.h"
 
 struct weir_worker;
@@ -130,6 +131,9 @@ struct weir_exchange {
     bool unsent;        /* cancelled before a byte of the present attempt left */
     struct weir_wheel_timer
         timer; /* the pause before a retry, the end of holding back, or silence */
+    struct weir_tokens_waiter awaits_token;
+    const struct weir_cred_token *token; /* of the request that is being made; borrowed */
+    const char *token_problem;
     const struct weir_http_call_head *response; /* only while relay begins */
 
     /* relay */

@@ -260,6 +260,7 @@ static void on_second(uv_timer_t *t)
         return;
     weir_hub_refresh_credentials(h);
     weir_hub_tls_refresh(h);
+    weir_refresher_tick(h->refresher);
     return_memory(h);
     if (h->control)
         report_numbers(h);
@@ -274,6 +275,7 @@ static void close_handles(void *arg)
 
     weir_spool_close(h->spool);
     h->spool = NULL;
+    weir_refresher_destroy(h->refresher);
     uv_close((uv_handle_t *)&h->second, NULL);
     uv_close((uv_handle_t *)&h->sigterm, NULL);
     uv_close((uv_handle_t *)&h->sigint, NULL);
@@ -477,7 +479,8 @@ int weir_hub_run(const struct weir_proxy_options *o)
     if (uv_loop_init(&h->loop))
         return 1;
     h->mailbox = weir_mailbox_create(&h->loop, MAILBOX_MAX);
-    rc = h->mailbox ? open_disk(h) : WEIR_EIO;
+    h->refresher = weir_refresher_create(&h->loop, weir_hub_on_token, h);
+    rc = h->mailbox && h->refresher ? open_disk(h) : WEIR_EIO;
     if (rc == WEIR_OK)
         rc = weir_hub_tls_start(h);
     if (rc == WEIR_OK)

@@ -8,6 +8,7 @@
 #include "common/net/post.h"
 #include "common/net/tls.h"
 #include "dataplane/control/control.h"
+#include "dataplane/credentials/refresher.h"
 #include "dataplane/proxy/hub.h"
 #include "dataplane/proxy/options.h"
 #include "dataplane/proxy/policy.h"
@@ -33,6 +34,7 @@ struct weir_hub {
     uint64_t sent_sequence; /* of the last batch that was sent */
 
     const struct weir_policy *policy; /* in force; NULL: none yet */
+    struct weir_refresher *refresher; /* of the credentials that it names */
     struct weir_policy_bytes *kept;   /* what it was compiled from, to read credentials again */
     uint64_t policies_rejected;
     char refusal[512]; /* why the newest policy was refused; "": it was not */
@@ -67,6 +69,9 @@ struct weir_hub {
 int weir_hub_on_policy(void *hub, const struct weir_policy_bytes *b,
                        struct weir_control_errors *errs);
 void weir_hub_refresh_credentials(struct weir_hub *h);
+/* What the refresher tells goes to every worker: a weir_refresher_fn. */
+void weir_hub_on_token(void *hub, const struct weir_cred_source *s, struct weir_cred_token *token,
+                       const char *problem);
 void weir_hub_forget_policy(struct weir_hub *h);
 /* Does every worker have a policy? */
 bool weir_hub_is_ready(const struct weir_hub *h);

@@ -53,6 +53,35 @@ static struct weir_policy_bytes *keep_bytes(const struct weir_policy_bytes *b)
     return k;
 }
 
+void weir_hub_on_token(void *hub, const struct weir_cred_source *s, struct weir_cred_token *token,
+                       const char *problem)
+{
+    struct weir_hub *h = hub;
+
+    for (unsigned i = 0; i < h->worker_count; i++)
+        if (h->open[i])
+            weir_worker_set_token(h->workers[i], s, token, problem);
+}
+
+static void refresh_sources(struct weir_hub *h)
+{
+    const struct weir_policy_provider *one, *p;
+    struct weir_cred_source **sources;
+    size_t count = 0, n = 0;
+
+    while (weir_policy_provider(h->policy, count))
+        count++;
+    sources = weir_zalloc((count + 1) * WEIR_POLICY_MAX_KEYS * sizeof *sources);
+    for (size_t i = 0; i < count; i++) {
+        one = weir_policy_provider(h->policy, i);
+        for (size_t k = 0; (p = weir_policy_credential(one, k)); k++)
+            if (p->source)
+                sources[n++] = p->source;
+    }
+    weir_refresher_set(h->refresher, sources, n);
+    free((void *)sources);
+}
+
 static void swap(struct weir_hub *h, const struct weir_policy *p)
 {
     weir_policy_unref(h->policy);
@@ -60,6 +89,7 @@ static void swap(struct weir_hub *h, const struct weir_policy *p)
     for (unsigned i = 0; i < h->worker_count; i++)
         if (h->open[i])
             weir_worker_set_policy(h->workers[i], p);
+    refresh_sources(h);
 }
 
 int weir_hub_on_policy(void *hub, const struct weir_policy_bytes *b,

@@ -13,12 +13,15 @@
 #include "common/http/sigv4.h"
 #include "dataplane/budget/holder.h"
 #include "dataplane/control/control.h"
+#include "dataplane/credentials/source.h"
 #include "dataplane/llm/llm.h"
 #include "dataplane/llm/pricing.h"
 #include "dataplane/proxy/health.h"
 #include "weir/v1/config.pb-c.h"
 
 struct weir_policy;
+
+enum { WEIR_POLICY_MAX_KEYS = 16 }; /* of one provider */
 
 struct weir_policy_timeouts {
     int64_t connect_ms, first_byte_ms, idle_ms, total_ms;
@@ -55,7 +58,9 @@ struct weir_policy_provider {
     bool passthrough;           /* the caller's own credential goes on */
     bool unavailable;       /* its pushed secret is not here yet: policy from the state folder */
     struct weir_str secret; /* absent: none; wiped with the policy */
-    struct weir_sigv4_keys aws; /* requests are signed with; id absent: they aren't. In `secret` */
+    struct weir_cred_source *source; /* of a credential that ends; NULL: `secret` is it */
+    bool signs;                      /* requests are signed for AWS, with `aws` or the source's */
+    struct weir_sigv4_keys aws;      /* in `secret`; with a source, region and service only */
     struct weir_policy_header *headers;
     size_t header_count;
     struct weir_policy_model *models;
@@ -157,6 +162,15 @@ bool weir_policy_agent_may(const struct weir_policy_agent *a, struct weir_str mo
 const struct weir_policy_route *weir_policy_route(const struct weir_policy *p, size_t n);
 const struct weir_policy_budget *weir_policy_budget(const struct weir_policy *p, size_t n);
 const struct weir_policy_provider *weir_policy_provider(const struct weir_policy *p, size_t n);
+
+/* The provider as it is with its n-th key, from 0; NULL past the last one. */
+static inline const struct weir_policy_provider *
+weir_policy_credential(const struct weir_policy_provider *p, size_t n)
+{
+    if (n == 0)
+        return p;
+    return n < p->key_count ? &p->others[n - 1] : NULL;
+}
 
 /* Does the selector pick this call? provider may be NULL for "any". */
 bool weir_policy_selects(const Weir__V1__Selector *s, const struct weir_policy_agent *agent,

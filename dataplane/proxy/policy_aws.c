@@ -83,7 +83,7 @@ static bool is_line(struct weir_str s)
     return s.n > 0;
 }
 
-static bool is_region(struct weir_str s)
+bool weir__policy_is_region(struct weir_str s)
 {
     for (size_t i = 0; i < s.n; i++)
         if (!(s.p[i] >= 'a' && s.p[i] <= 'z') && !(s.p[i] >= '0' && s.p[i] <= '9') && s.p[i] != '-')
@@ -123,9 +123,10 @@ void weir__policy_aws(struct weir_policy_compile *c, struct weir_policy_provider
     why = read_keys(p->secret, &k);
     if (why)
         weir__policy_bad(c, "spec.credential", why);
-    else if (!is_region(k.region))
+    else if (!weir__policy_is_region(k.region))
         weir__policy_bad(c, "spec.region",
                          "needed to sign requests: it is not given, nor in the endpoint's host");
     else
         p->aws = k;
+    p->signs = p->aws.id.p != NULL;
 }

@@ -437,7 +437,7 @@ int weir_policy_compile(const struct weir_policy_bytes *bytes, struct weir_contr
     ROOM(&c, routes, "Route");
     ROOM(&c, budgets, "Budget");
 
-    p->files = weir_arena_zalloc(p->arena, count_type(c.bytes, "Provider") * WEIR_POLICY_MAX_KEYS *
+    p->files = weir_arena_zalloc(p->arena, count_type(c.bytes, "Provider") * WEIR__POLICY_FILES *
                                                sizeof *p->files);
     for_type(&c, "Provider", weir__policy_provider);
     for_type(&c, "Agent", compile_agent);
@@ -484,6 +484,9 @@ void weir_policy_unref(const struct weir_policy *shared)
         wipe_secrets(&p->providers[i]);
     for (size_t i = 0; i < p->provider_count; i++)
         weir_origin_unref(p->providers[i].origin);
+    for (size_t i = 0; i < p->provider_count; i++)
+        for (size_t k = 0; k == 0 || k < p->providers[i].key_count; k++)
+            weir_cred_source_unref(weir_policy_credential(&p->providers[i], k)->source);
     weir_prices_destroy(p->prices);
     weir_arena_destroy(p->arena);
     free(p);

@@ -43,8 +43,6 @@ struct weir_policy_compile {
 #define OR(message, field, fallback)                                                               \
     ((message) && (message)->has_##field ? (message)->field : (fallback))
 
-enum { WEIR_POLICY_MAX_KEYS = 16 }; /* of one provider */
-
 /* Notes an error of the object being compiled. */
 void weir__policy_bad(struct weir_policy_compile *c, const char *path, const char *reason);
 /* The object's message in the policy's arena; NULL: noted as an error. */
@@ -61,6 +59,24 @@ void weir__policy_aws(struct weir_policy_compile *c, struct weir_policy_provider
                       struct weir_str raw);
 /* "us-east-1" of "bedrock-runtime.us-east-1.amazonaws.com"; absent: the host tells none. */
 struct weir_str weir__policy_aws_region(struct weir_str host);
+bool weir__policy_is_region(struct weir_str s); /* as a host's label */
+
+enum {
+    WEIR__POLICY_SECRET_BYTES = 16384,
+    WEIR__POLICY_FILES = 4 + 3 * WEIR_POLICY_MAX_KEYS /* of a provider, at most */
+};
+
+/* Notes a file that the provider depends on, so that its change is seen. Absent: nothing. */
+void weir__policy_watch(struct weir_policy_compile *c, struct weir_str path);
+/* Appends a secret's bytes. False: noted as an error at `path`, with ".env" or ".file" behind it.
+ */
+bool weir__policy_read_env(struct weir_policy_compile *c, const char *name, const char *path,
+                           struct weir_buf *out);
+bool weir__policy_read_file(struct weir_policy_compile *c, const char *file, const char *path,
+                            struct weir_buf *out);
+/* The source of a credential that ends: p->source; its errors are noted. */
+void weir__policy_source(struct weir_policy_compile *c, struct weir_policy_provider *p,
+                         const Weir__V1__Credential *cred);
 void weir__policy_provider(struct weir_policy_compile *c, const struct weir_policy_resource *r);
 
 #endif

@@ -9,7 +9,6 @@
 #include "common/http/url.h"
 
 enum {
-    MAX_SECRET_BYTES = 16384,
     DEFAULT_CONNECTIONS = 8192, /* as many as a worker serves: no bound before its own */
     MAX_WAITING = 8192,
 };
@@ -36,23 +35,50 @@ static void keep_secret(struct weir_policy_compile *c, struct weir_policy_provid
     p->secret = weir_arena_copy(c->p->arena, raw);
 }
 
-static void read_secret_file(struct weir_policy_compile *c, struct weir_policy_provider *p,
-                             const char *path)
+void weir__policy_watch(struct weir_policy_compile *c, struct weir_str path)
 {
-    struct weir_policy_file *f = &c->p->files[c->p->file_count++];
-    struct weir_buf content;
+    const char *z = path.n ? weir_arena_strdup(c->p->arena, path) : NULL;
+
+    if (z)
+        c->p->files[c->p->file_count++] = (struct weir_policy_file){z, weir_file_state(z)};
+}
+
+bool weir__policy_read_file(struct weir_policy_compile *c, const char *file, const char *path,
+                            struct weir_buf *out)
+{
     int rc;
 
-    *f = (struct weir_policy_file){path, weir_file_state(path)};
-    weir_buf_init(&content, MAX_SECRET_BYTES);
-    rc = weir_file_read(path, &content);
-    if (rc == WEIR_OK)
-        keep_secret(c, p, weir_buf_str(&content));
-    else
-        weir__policy_bad(c, "spec.credential.file",
+    weir__policy_watch(c, weir_str_of(file));
+    rc = weir_file_read(file, out);
+    if (rc)
+        weir__policy_bad(c, path,
                          rc == WEIR_ENOTFOUND ? "no such file on this proxy"
                          : rc == WEIR_ELIMIT  ? "the file is larger than 16 KiB"
                                               : "the file can't be read by this proxy");
+    return rc == WEIR_OK;
+}
+
+bool weir__policy_read_env(struct weir_policy_compile *c, const char *name, const char *path,
+                           struct weir_buf *out)
+{
+    const char *value = getenv(name);
+
+    if (!value || weir_buf_addz(out, value))
+        weir__policy_bad(c, path,
+                         value ? "the variable is longer than 16 KiB"
+                               : "this variable isn't set in the proxy's environment");
+    return value && !out->full;
+}
+
+static void local_secret(struct weir_policy_compile *c, struct weir_policy_provider *p,
+                         const Weir__V1__Credential *cred)
+{
+    struct weir_buf content;
+
+    weir_buf_init(&content, WEIR__POLICY_SECRET_BYTES);
+    if (cred->env ? weir__policy_read_env(c, cred->env, "spec.credential.env", &content)
+                  : weir__policy_read_file(c, cred->file, "spec.credential.file", &content))
+        keep_secret(c, p, weir_buf_str(&content));
     if (content.p)
         weir_wipe(content.p, content.n);
     weir_buf_fini(&content);
@@ -93,21 +119,14 @@ static void pushed_secret(struct weir_policy_compile *c, struct weir_policy_prov
 static void compile_credential(struct weir_policy_compile *c, struct weir_policy_provider *p,
                                const Weir__V1__Credential *cred)
 {
-    const char *value;
-
     if (!cred)
         return;
     if (cred->passthrough) {
         p->passthrough = true;
-    } else if (cred->env) {
-        value = getenv(cred->env);
-        if (value)
-            keep_secret(c, p, weir_str_of(value));
-        else
-            weir__policy_bad(c, "spec.credential.env",
-                             "this variable isn't set in the proxy's environment");
-    } else if (cred->file) {
-        read_secret_file(c, p, cred->file);
+    } else if (cred->env || cred->file) {
+        local_secret(c, p, cred);
+    } else if (cred->oauth || cred->google || cred->aws) {
+        weir__policy_source(c, p, cred);
     } else if (cred->pushed) {
         pushed_secret(c, p);
         p->unavailable = p->secret.p == NULL;
@@ -237,6 +256,9 @@ static void compile_origin(struct weir_policy_compile *c, struct weir_policy_pro
         conf.cert_file = weir_str_of(tls->certfile);
         conf.key_file = weir_str_of(tls->keyfile);
     }
+    weir__policy_watch(c, conf.ca_file);
+    weir__policy_watch(c, conf.cert_file);
+    weir__policy_watch(c, conf.key_file);
     if (weir_origin_create(&conf, text, sizeof text, &p->origin)) {
         weir__policy_bad(c, "spec.tls", text);
         return;
@@ -308,6 +330,8 @@ static void compile_others(struct weir_policy_compile *c, struct weir_policy_pro
         *other = *p;
         other->key = i + 1;
         other->secret = WEIR_STR_NULL;
+        other->source = NULL;
+        other->signs = false;
         other->aws = (struct weir_sigv4_keys){.region = p->aws.region};
         other->unavailable = false;
         compile_credential(c, other, spec->morecredentials[i]);

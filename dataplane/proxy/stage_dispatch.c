@@ -45,11 +45,58 @@ static bool may_try_again(const struct weir_exchange *x)
            (counted == 0 || weir_choice_may_fall_back(x));
 }
 
+static void send_now(struct weir_exchange *x);
+
+static void on_no_token(struct weir_wheel_timer *t)
+{
+    struct weir_exchange *x = WEIR_CONTAINER(t, struct weir_exchange, timer);
+
+    weir_list_remove(&x->awaits_token.link);
+    weir_attempt_open(x);
+    weir_attempt_failed(x, "credential", x->token_problem, false);
+}
+
+static void on_token(struct weir_tokens_waiter *w)
+{
+    struct weir_exchange *x = WEIR_CONTAINER(w, struct weir_exchange, awaits_token);
+
+    weir_wheel_cancel(x->worker->wheel, &x->timer);
+    send_now(x);
+}
+
+/* A target whose credential is not there fails like one that can't be reached, never from inside
+ * the stage that started it. False: the call waits. */
+static bool has_token(struct weir_exchange *x)
+{
+    const struct weir_policy_provider *p = x->candidate->provider;
+    int64_t bound_ms =
+        x->route->timeouts.connect_ms > 0 ? x->route->timeouts.connect_ms : p->timeouts.connect_ms;
+    const char *why;
+    int rc;
+
+    x->token = NULL;
+    if (!p->source)
+        return true;
+    weir_list_init(&x->awaits_token.link);
+    x->awaits_token.fn = on_token;
+    rc = weir_tokens_get(x->worker->tokens, p->source, weir_wall_ms(), &x->awaits_token, &x->token,
+                         &why);
+    if (rc == WEIR_OK)
+        return true;
+    x->token_problem = rc == WEIR_EWAIT ? "its credential has not come in time"
+                                        : weir_arena_strdup(x->arena, weir_str_of(why));
+    weir_wheel_timer_init(&x->timer, on_no_token);
+    weir_wheel_arm(x->worker->wheel, &x->timer, rc == WEIR_EWAIT ? (uint64_t)bound_ms : 1);
+    return false;
+}
+
 static void send_now(struct weir_exchange *x)
 {
     struct weir_http_call_spec spec;
     int rc;
 
+    if (!has_token(x))
+        return;
     weir_attempt_open(x);
     x->body_sent = false;
     if (x->candidate->provider->echo) {
@@ -59,6 +106,7 @@ static void send_now(struct weir_exchange *x)
     weir_attempt_request(x, x->candidate, &spec);
     rc = weir_http_call_start(x->worker->client, x->candidate->provider->origin, &spec,
                               &weir_attempt_events, x, &x->upstream);
+    x->token = NULL;
     if (rc == WEIR_OK)
         return;
     x->upstream = NULL;

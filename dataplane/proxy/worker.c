@@ -53,6 +53,7 @@ struct message {
     struct weir_worker *worker;
     const struct weir_policy *policy;
     struct weir_tls_context *tls;
+    struct weir_cred_token *token;
     bool flag;
     int64_t number;
     struct weir_str bytes; /* behind the message */
@@ -72,6 +73,7 @@ static void post(struct weir_worker *w, weir_post_fn fn, struct message m, struc
     WEIR_LOG(WEIR_LOG_ERROR, "worker", "worker %u takes no messages; one is lost", w->index);
     weir_policy_unref(copy->policy);
     weir_tls_context_unref(copy->tls);
+    weir_cred_token_unref(copy->token);
     free(copy);
 }
 
@@ -104,6 +106,7 @@ static void take_policy(void *arg)
     weir_policy_unref(w->policy);
     w->policy = m->policy;
     recount_agents(w);
+    weir_tokens_prune(w->tokens, w->policy);
     atomic_fetch_add(&w->policies, 1);
     free(m);
 }
@@ -125,6 +128,30 @@ static void take_tls(void *arg)
 void weir_worker_set_tls(struct weir_worker *w, struct weir_tls_context *c)
 {
     post(w, take_tls, (struct message){.tls = weir_tls_context_ref(c)}, WEIR_STR(""));
+}
+
+static void take_token(void *arg)
+{
+    struct message *m = arg;
+    struct weir_str key = m->bytes, problem = m->bytes;
+
+    problem.p += WEIR_SHA256_BYTES;
+    problem.n -= WEIR_SHA256_BYTES;
+    weir_tokens_take(m->worker->tokens, (const unsigned char *)key.p, m->token, problem);
+    free(m);
+}
+
+void weir_worker_set_token(struct weir_worker *w, const struct weir_cred_source *s,
+                           struct weir_cred_token *token, const char *problem)
+{
+    struct message m = {.token = token ? weir_cred_token_ref(token) : NULL};
+    struct weir_buf bytes;
+
+    weir_buf_init(&bytes, 4096);
+    weir_buf_add(&bytes, weir_cred_source_key(s), WEIR_SHA256_BYTES);
+    weir_buf_addz(&bytes, problem ? problem : "");
+    post(w, take_token, m, weir_buf_str(&bytes));
+    weir_buf_fini(&bytes);
 }
 
 static void take_budget_down(void *arg)
@@ -397,6 +424,7 @@ int weir_worker_create(struct weir_hub *hub, const struct weir_proxy_options *o,
     w->mailbox = weir_mailbox_create(&w->loop, MAILBOX_MAX);
     w->wheel = weir_wheel_create(&w->loop);
     w->arenas = weir_arena_cache_create(ARENA_CACHE_BLOCKS);
+    w->tokens = weir_tokens_create();
     w->metrics = weir_metrics_create();
     w->client = weir_http_client_create(&w->loop);
     if (!w->mailbox || !w->wheel || !w->client)
@@ -431,6 +459,7 @@ void weir_worker_join_and_destroy(struct weir_worker *w)
     weir_targets_destroy(w->targets);
     weir_turns_destroy(w->turns);
     weir_arena_cache_destroy(w->arenas);
+    weir_tokens_destroy(w->tokens);
     free(w->agent_calls);
     free(w);
 }

@@ -16,6 +16,7 @@
 #include "dataplane/budget/holder.h"
 #include "dataplane/proxy/policy.h"
 #include "dataplane/proxy/targets.h"
+#include "dataplane/proxy/tokens.h"
 #include "dataplane/telemetry/metrics.h"
 #include "dataplane/telemetry/sink.h"
 
@@ -44,6 +45,7 @@ struct weir_worker {
     struct weir_targets *targets; /* their health */
     struct weir_turns *turns;     /* at providers that take so many calls at once */
 
+    struct weir_tokens *tokens;
     const struct weir_policy *policy; /* a reference; NULL: none yet */
     uint32_t *agent_calls;            /* under way, by agent index of the policy */
     size_t agent_count;
@@ -71,6 +73,9 @@ void weir_worker_join_and_destroy(struct weir_worker *w);
 void weir_worker_set_policy(struct weir_worker *w, const struct weir_policy *p); /* message */
 /* For connections that come from now on. Message. */
 void weir_worker_set_tls(struct weir_worker *w, struct weir_tls_context *c);
+/* The news of a credential's source (see tokens.h); a reference is taken. Message. */
+void weir_worker_set_token(struct weir_worker *w, const struct weir_cred_source *s,
+                           struct weir_cred_token *token, const char *problem);
 /* Packed BudgetDown for this worker's holder; the bytes are copied. Message. */
 void weir_worker_budget_down(struct weir_worker *w, struct weir_str packed);
 void weir_worker_budget_state(struct weir_worker *w, bool connected); /* message */

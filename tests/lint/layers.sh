@@ -11,4 +11,5 @@ refuse 'dataplane/llm/*' 'dataplane/(proxy|budget|telemetry|control)/'
 refuse 'dataplane/budget/*' 'dataplane/(proxy|llm|telemetry|control)/'
 refuse 'dataplane/telemetry/*' 'dataplane/(proxy|llm|budget|control)/'
 refuse 'dataplane/control/*' 'dataplane/(proxy|llm|budget|telemetry)/'
+refuse 'dataplane/credentials/*' 'dataplane/(proxy|llm|budget|telemetry|control)/'
 exit $bad

@@ -93,7 +93,7 @@ static void every_bad_input_gets_its_exact_sentence(void **state)
          "a.yaml:6: Provider/p: spec.endpoint: the port must be a number from 1 to 65535\n"},
         {"a.yaml", PROVIDER "  dialect: openai\n  credential: {env: A, file: /b}\n",
          "a.yaml:6: Provider/p: spec.credential: must have exactly one of env, file, pushed, "
-         "passthrough\n"},
+         "passthrough, oauth, google, aws\n"},
         {"a.yaml", PROVIDER "  dialect: openai\n  headers: {Host: x, \"a b\": y, x-ok: \"1\"}\n",
          "a.yaml:6: Provider/p: spec.headers.Host: is set by the proxy itself: remove it\n"
          "a.yaml:6: Provider/p: spec.headers.a b: must be a header name: letters, digits and "
