@@ -304,8 +304,11 @@ struct weir_str weir_llm_endpoint_path(const struct weir_llm_endpoint *to,
     if (!r && !to->stored.p)
         return WEIR_STR_NULL;
     path = to->stored.p ? to->stored : r->path;
-    if (has_version(base_path) && has_version(version_of(path)))
+    if ((to->deployment || has_version(base_path)) && has_version(version_of(path)))
         path = from(path, version_of(path).n);
+    if (to->deployment)
+        base_path = weir_str_of(weir_arena_printf(a, "%.*s/%.*s", WEIR_STR_ARG(base_path),
+                                                  WEIR_STR_ARG(weir_percent_encode(a, to->model))));
     if (to->stored.p)
         before = path;
     else if (split(path, &before, &after))

@@ -50,8 +50,9 @@ struct weir_llm_endpoint {
     enum weir_operation operation;
     struct weir_str model; /* in the path; absent: the body names it */
     bool stream;           /* the path asks for a stream */
-    struct weir_str
-        stored; /* of WEIR_OP_STORED and WEIR_OP_PASS: the path, for the provider, too */
+    /* Of WEIR_OP_STORED and WEIR_OP_PASS: the path, for the provider, too. */
+    struct weir_str stored;
+    bool deployment; /* a provider's: the model stands before the path, which has no version */
 };
 
 const char *weir_dialect_name(enum weir_dialect d); /* as in a Provider; never NULL */

@@ -103,6 +103,8 @@ static size_t add_credential(const struct weir_exchange *x, const struct weir_po
         return 0;
     if (x->token)
         out[0] = header(WEIR_STR("authorization"), bearer(x, weir_cred_token_bearer(x->token)));
+    else if (p->key_header)
+        out[0] = header(WEIR_STR("api-key"), p->secret);
     else if (p->dialect == WEIR_DIALECT_ANTHROPIC_MESSAGES)
         out[0] = header(WEIR_STR("x-api-key"), p->secret);
     else if (p->dialect == WEIR_DIALECT_GEMINI && !is_of_project(p->base_path))
@@ -196,12 +198,15 @@ static struct weir_str build_path(const struct weir_exchange *x, const struct we
                                    .operation = x->endpoint.operation,
                                    .model = c->model,
                                    .stored = x->endpoint.stored,
-                                   .stream = x->call.stream};
+                                   .stream = x->call.stream,
+                                   .deployment = p->deployment};
     struct weir_str query =
         weir_exchange_is_translated(x) ? WEIR_STR_NULL : weir_http_req_query(x->req);
     struct weir_str path = weir_llm_endpoint_path(&to, p->base_path, x->arena);
 
     query = weir_llm_endpoint_query(&to, query, x->arena);
+    if (p->query.n)
+        query = p->query; /* a caller's would be another version of the API */
     if (!query.n)
         return path;
     return weir_arena_join(x->arena, (struct weir_str[]){path, WEIR_STR("?"), query}, 3);

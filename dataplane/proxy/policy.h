@@ -55,6 +55,9 @@ struct weir_policy_provider {
     int64_t max_concurrency;    /* calls of the proxy at once; 0: no limit */
     struct weir_str base_path;  /* of the endpoint, without a slash at its end */
     bool vendor;                /* the dialect's own vendor, not a server that is compatible */
+    bool key_header;            /* the secret goes as "api-key" */
+    bool deployment;            /* see weir_llm_endpoint */
+    struct weir_str query;      /* of every path; absent: none */
     bool passthrough;           /* the caller's own credential goes on */
     bool unavailable;       /* its pushed secret is not here yet: policy from the state folder */
     struct weir_str secret; /* absent: none; wiped with the policy */

@@ -214,6 +214,37 @@ static struct weir_str default_endpoint(struct weir_policy_compile *c,
     }
 }
 
+static bool is_version(const char *s)
+{
+    return *s && s[strspn(s, "0123456789abcdefghijklmnopqrstuvwxyz-.")] == '\0';
+}
+
+/* The endpoint is a resource's, with or without the "/openai" and "/openai/v1" that SDKs put behind
+ * it. */
+static void compile_azure(struct weir_policy_compile *c, struct weir_policy_provider *p,
+                          const Weir__V1__ProviderSpec *spec)
+{
+    static const struct weir_str tails[] = {WEIR_STR_INIT("/v1"), WEIR_STR_INIT("/openai")};
+
+    for (size_t i = 0; i < sizeof tails / sizeof *tails; i++)
+        if (weir_str_ends(p->base_path, tails[i]))
+            p->base_path.n -= tails[i].n;
+    p->vendor = true;
+    p->key_header = true;
+    p->deployment = spec->apiversion != NULL;
+    p->base_path =
+        weir_str_of(weir_arena_printf(c->p->arena, "%.*s/openai/%s", WEIR_STR_ARG(p->base_path),
+                                      p->deployment ? "deployments" : "v1"));
+    if (p->deployment && spec->n_alsospeaks)
+        weir__policy_bad(c, "spec.apiVersion",
+                         "its deployments speak Chat Completions only: the v1 paths, without it, "
+                         "speak more");
+    else if (p->deployment && !is_version(spec->apiversion))
+        weir__policy_bad(c, "spec.apiVersion", "not a version such as 2024-10-21");
+    else if (p->deployment)
+        p->query = weir_str_of(weir_arena_printf(c->p->arena, "api-version=%s", spec->apiversion));
+}
+
 /* Servers that imitate the vendors' API know its older fields only. */
 static bool is_vendor(struct weir_str host)
 {
@@ -238,6 +269,10 @@ static void compile_origin(struct weir_policy_compile *c, struct weir_policy_pro
 
     if (spec->dialect == WEIR__V1__DIALECT__bedrock && !spec->endpoint && !spec->region) {
         weir__policy_bad(c, "spec.region", "Bedrock needs it, or an endpoint");
+        return;
+    }
+    if (spec->dialect == WEIR__V1__DIALECT__azure && !spec->endpoint) {
+        weir__policy_bad(c, "spec.endpoint", "Azure needs it: each resource has its own");
         return;
     }
     if (weir_url_parse(default_endpoint(c, spec), &url, &why)) {
@@ -273,12 +308,17 @@ static void compile_origin(struct weir_policy_compile *c, struct weir_policy_pro
     p->base_path = weir_arena_copy(c->p->arena, url.path);
     while (p->base_path.n && p->base_path.p[p->base_path.n - 1] == '/')
         p->base_path.n--;
+    if (spec->dialect == WEIR__V1__DIALECT__azure)
+        compile_azure(c, p, spec);
+    else if (spec->apiversion)
+        weir__policy_bad(c, "spec.apiVersion", "of Azure's paths only: remove it");
 }
 
 static enum weir_dialect dialect_of(Weir__V1__Dialect d)
 {
     switch ((int)d) {
     case WEIR__V1__DIALECT__openai:
+    case WEIR__V1__DIALECT__azure:
         return WEIR_DIALECT_OPENAI_CHAT;
     case WEIR__V1__DIALECT__openaiResponses:
         return WEIR_DIALECT_OPENAI_RESPONSES;

@@ -122,6 +122,18 @@ static void a_base_may_end_in_the_version(void **state)
                 "/x/v1/messages/count_tokens");
 }
 
+static void a_deployment_stands_before_a_path_without_version(void **state)
+{
+    struct weir_llm_endpoint to = {.dialect = WEIR_DIALECT_OPENAI_CHAT,
+                                   .operation = WEIR_OP_GENERATE,
+                                   .model = WEIR_STR("my gpt/1"),
+                                   .deployment = true};
+
+    (void)state;
+    assert_string_equal(weir_llm_endpoint_path(&to, WEIR_STR("/openai/deployments"), arena).p,
+                        "/openai/deployments/my%20gpt%2F1/chat/completions");
+}
+
 static void an_operation_that_a_dialect_lacks_has_no_path(void **state)
 {
     struct weir_llm_endpoint to = {.dialect = WEIR_DIALECT_OPENAI_CHAT,
@@ -141,6 +153,7 @@ int main(void)
         TEST(what_is_not_served_still_has_the_shape_of_its_dialect),
         TEST(what_is_about_a_stored_answer_keeps_its_path),
         TEST(a_base_may_end_in_the_version),
+        TEST(a_deployment_stands_before_a_path_without_version),
         TEST(an_operation_that_a_dialect_lacks_has_no_path),
     };
 

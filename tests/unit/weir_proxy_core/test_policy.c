@@ -235,6 +235,12 @@ static void what_only_this_proxy_can_see_is_refused_with_its_place(void **state)
          "Provider default/p: spec.credential.env: this variable isn't set"},
         {HEAD("Provider", "p") "  dialect: openai\n  tls: {caFile: /nowhere/ca.pem}\n",
          "Provider default/p: spec.tls"},
+        {HEAD("Provider", "p") "  dialect: azure\n",
+         "Provider default/p: spec.endpoint: Azure needs it"},
+        {HEAD("Provider", "p") "  dialect: azure\n  endpoint: https://r\n  apiVersion: 'a&b'\n",
+         "Provider default/p: spec.apiVersion: not a version"},
+        {HEAD("Provider", "p") "  dialect: openai\n  apiVersion: '1'\n",
+         "Provider default/p: spec.apiVersion: of Azure's paths only"},
         {HEAD("Route", "r") "  groups: [{targets: [{provider: none}]}]\n", "Route default/r: "},
     };
 
