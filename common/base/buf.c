@@ -215,3 +215,30 @@ void weir_buf_drop(struct weir_buf *b, size_t n)
     if (b->n)
         memmove(b->p, b->p + n, b->n);
 }
+
+int weir_buf_add_base64(struct weir_buf *b, struct weir_str s, bool url)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t total = (s.n + 2) / 3 * 4, at = 0;
+    char *to = s.n <= b->max ? weir_buf_reserve(b, total) : NULL;
+
+    if (!to) {
+        b->full = true;
+        return WEIR_ELIMIT;
+    }
+    for (size_t i = 0; i < s.n; i += 3) {
+        size_t n = s.n - i < 3 ? s.n - i : 3;
+        uint32_t v = 0;
+
+        for (size_t k = 0; k < 3; k++)
+            v = v << 8 | (k < n ? (unsigned char)s.p[i + k] : 0);
+        for (size_t k = 0; k < 4; k++) {
+            char c = k <= n ? plain[v >> (18 - 6 * k) & 63] : '=';
+
+            if (!url || c != '=')
+                to[at++] = !url ? c : c == '+' ? '-' : c == '/' ? '_' : c;
+        }
+    }
+    weir_buf_grown(b, at);
+    return WEIR_OK;
+}

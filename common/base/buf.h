@@ -26,6 +26,9 @@ int weir_buf_addi(struct weir_buf *b, int64_t v); /* decimal */
  * U+FFFD. */
 int weir_buf_add_json(struct weir_buf *b, struct weir_str s);
 
+/* RFC 4648: section 4 with padding, or (url) section 5 without. */
+int weir_buf_add_base64(struct weir_buf *b, struct weir_str s, bool url);
+
 bool weir_str_is_utf8(struct weir_str s); /* RFC 3629 */
 
 /* Room for n more bytes at p + n, NULL past the maximum; then weir_buf_grown() after they are

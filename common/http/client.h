@@ -40,6 +40,9 @@ struct weir_origin_conf {
     struct weir_str ca_file;     /* PEM, in place of the system's */
     struct weir_str server_name; /* asked for and verified in place of host */
     struct weir_str cert_file, key_file; /* PEM, for mutual TLS */
+    struct weir_str proxy_host;          /* an HTTP proxy to go through (RFC 9110, 9.3.6) */
+    uint16_t proxy_port;                 /* [80] */
+    struct weir_str proxy_user;          /* "name:password" for it; absent: none */
     uint32_t max_connections;            /* [256] open at once in one client */
     uint32_t max_waiting;                /* [1024] calls that may wait for a connection */
     int64_t idle_timeout_ms;             /* [60000] how long an unused connection is kept */

@@ -1,6 +1,6 @@
 /* client_conn.c - one connection to an origin.
  *
- *   DIALLING -> (TLS) -> BUSY <-> IDLE -> closed
+ *   DIALLING -> (TUNNEL) -> (TLS) -> BUSY <-> IDLE -> closed
  * It is BUSY while it has a call. A call that ends early takes its connection with it: nothing that
  * was meant for one call can reach another.
  */
@@ -44,6 +44,7 @@ void weir__conn_close(struct weir__conn *conn)
         weir_dial_cancel(conn->dial);
     weir_tls_stream_close(conn->stream);
     weir__parse_free_head(conn);
+    weir__tunnel_end(conn);
     conn->dial = NULL;
     conn->stream = NULL;
     conn->pool = NULL;
@@ -89,12 +90,42 @@ static void fail(struct weir__conn *conn, int rc, const char *cause)
         weir__conn_close(conn);
 }
 
+static void secure(struct weir__conn *conn);
+
+static void tunnel_failed(struct weir__conn *conn, const char *cause)
+{
+    conn->pool->client->stats.connect_failures++;
+    weir__call_fail(conn->call, WEIR_ECONNECT, cause);
+}
+
+static void read_tunnel(struct weir__conn *conn, const char *p, size_t n)
+{
+    const char *cause = NULL;
+    int rc = weir__tunnel_bytes(conn, p, n, &cause);
+
+    if (rc == WEIR_EAGAIN)
+        return;
+    hold(conn);
+    if (rc) {
+        tunnel_failed(conn, cause);
+    } else {
+        weir__tunnel_end(conn);
+        weir_tls_stream_read_stop(conn->stream);
+        secure(conn);
+    }
+    release(conn);
+}
+
 static void on_data(void *arg, const char *p, size_t n)
 {
     struct weir__conn *conn = arg;
 
     if (conn->dead)
         return;
+    if (conn->tunnel) {
+        read_tunnel(conn, p, n);
+        return;
+    }
     if (!conn->call) { /* nobody asked */
         weir__conn_close(conn);
         return;
@@ -143,6 +174,8 @@ static void on_closed(void *arg, int rc)
     hold(conn);
     if (!conn->call) {
         weir__conn_close(conn);
+    } else if (conn->tunnel) {
+        tunnel_failed(conn, "the egress proxy closed the connection");
     } else {
         /* Only an orderly end may stand for the end of an answer without a length. */
         if (!conn->done && rc == WEIR_ECLOSED)
@@ -266,6 +299,24 @@ static const struct weir_tls_stream_events stream_events = {
     .on_ticket = on_ticket,
 };
 
+/* The way to the upstream stands: TLS on it, where it has some. */
+static void secure(struct weir__conn *conn)
+{
+    struct weir__pool *p = conn->pool;
+    const struct weir_origin *o = p->origin;
+
+    if (!o->tls) {
+        use(conn);
+        return;
+    }
+    weir__call_enter(conn->call, WEIR_HTTP_PHASE_TLS);
+    if (weir_tls_stream_start_tls(conn->stream, o->context, weir_str_of(o->server_name),
+                                  p->ticket)) {
+        p->client->stats.connect_failures++;
+        weir__call_fail(conn->call, WEIR_ETLS, "the TLS handshake could not be started");
+    }
+}
+
 static void on_dialled(void *arg, int rc, const char *cause, struct weir_socket *socket)
 {
     struct weir__conn *conn = arg;
@@ -281,16 +332,10 @@ static void on_dialled(void *arg, int rc, const char *cause, struct weir_socket 
     }
     hold(conn);
     conn->stream = weir_tls_stream_create(socket, &c->read_buf, &stream_events, conn);
-    if (!o->tls) {
-        use(conn);
-    } else {
-        weir__call_enter(conn->call, WEIR_HTTP_PHASE_TLS);
-        if (weir_tls_stream_start_tls(conn->stream, o->context, weir_str_of(o->server_name),
-                                      p->ticket)) {
-            c->stats.connect_failures++;
-            weir__call_fail(conn->call, WEIR_ETLS, "the TLS handshake could not be started");
-        }
-    }
+    if (!o->proxy_host)
+        secure(conn);
+    else if (weir__tunnel_begin(conn))
+        tunnel_failed(conn, "the egress proxy closed the connection");
     release(conn);
 }
 
@@ -316,5 +361,6 @@ void weir__conn_dial(struct weir__pool *p, struct weir_http_call *call)
         conn->dial = weir_dial_unix(c->loop, weir_str_of(o->unix_path), on_dialled, conn);
     else
         conn->dial =
-            weir_dial_tcp(c->loop, c->dns, weir_str_of(o->host), o->port, on_dialled, conn);
+            weir_dial_tcp(c->loop, c->dns, weir_str_of(o->proxy_host ? o->proxy_host : o->host),
+                          o->proxy_host ? o->proxy_port : o->port, on_dialled, conn);
 }

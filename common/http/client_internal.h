@@ -22,6 +22,9 @@ struct weir_origin {
     bool tls;
     uint16_t port;
     char *host, *server_name, *unix_path, *authority;
+    char *proxy_host;    /* NULL: dialled directly */
+    char *proxy_request; /* the head that asks it for a tunnel; wiped */
+    uint16_t proxy_port;
     struct weir_tls_context *context; /* tls only */
     uint32_t max_connections, max_waiting;
     int64_t idle_timeout_ms;
@@ -49,11 +52,19 @@ struct weir__head {
     size_t stash_n;
 };
 
+/* An egress proxy's answer to CONNECT, while it is read. */
+struct weir__tunnel {
+    uv_buf_t request;
+    size_t n;
+    char head[8192];
+};
+
 struct weir__conn {
     struct weir_link link; /* in its pool's idle or busy list */
     struct weir__pool *pool;
     struct weir_dial *dial;
     struct weir_tls_stream *stream;
+    struct weir__tunnel *tunnel; /* NULL: none, or it stands */
     struct weir_http_call *call; /* NULL: idle */
     llhttp_t parser;
     struct weir__head *head; /* the client's scratch, or its own when the head was cut */
@@ -113,6 +124,15 @@ void weir__pool_drop(struct weir__pool *p); /* with all its connections; calls a
 void weir__conn_dial(struct weir__pool *p, struct weir_http_call *call);
 int weir__conn_begin(struct weir__conn *conn, struct weir_http_call *call); /* hands it the call */
 void weir__conn_close(struct weir__conn *conn);
+
+/* client_tunnel.c: the way through an egress proxy. */
+int weir__tunnel_begin(struct weir__conn *conn); /* sends CONNECT. WEIR_ECLOSED: it can't be sent */
+/* WEIR_EAGAIN: the head is not whole yet; WEIR_OK: the tunnel stands; WEIR_ECONNECT: *cause says
+ * why it doesn't. */
+int weir__tunnel_bytes(struct weir__conn *conn, const char *p, size_t n, const char **cause);
+void weir__tunnel_end(struct weir__conn *conn); /* fine when there is none */
+/* The request for it, on the heap; NULL: the user's name or password can't be sent. */
+char *weir__tunnel_request(struct weir_str host, uint16_t port, struct weir_str user);
 
 /* client_parse.c: what arrives on a connection. */
 void weir__parse_init(llhttp_settings_t *settings);

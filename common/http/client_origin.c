@@ -29,8 +29,9 @@ static void add_part(struct weir_sha256 *h, struct weir_str s)
 
 static void make_key(struct weir_origin *o, const struct pems *pems)
 {
-    uint64_t numbers[] = {o->tls, o->port, o->max_connections, o->max_waiting,
-                          (uint64_t)o->idle_timeout_ms};
+    uint64_t numbers[] = {
+        o->tls,       o->port, o->max_connections, o->max_waiting, (uint64_t)o->idle_timeout_ms,
+        o->proxy_port};
     struct weir_sha256 h;
 
     weir_sha256_init(&h);
@@ -38,6 +39,8 @@ static void make_key(struct weir_origin *o, const struct pems *pems)
     add_part(&h, weir_str_of(o->host));
     add_part(&h, weir_str_of(o->server_name));
     add_part(&h, weir_str_of(o->unix_path));
+    add_part(&h, weir_str_of(o->proxy_host));
+    add_part(&h, weir_str_of(o->proxy_request));
     add_part(&h, weir_buf_str(&pems->ca));
     add_part(&h, weir_buf_str(&pems->cert));
     add_part(&h, weir_buf_str(&pems->key));
@@ -111,6 +114,19 @@ static int refuse(char *why, size_t why_size, const char *text)
     return WEIR_EINVAL;
 }
 
+static int set_proxy(struct weir_origin *o, const struct weir_origin_conf *conf, char *why,
+                     size_t why_size)
+{
+    if (!conf->proxy_host.n || o->unix_path)
+        return WEIR_OK;
+    o->proxy_host = weir_strdup(conf->proxy_host);
+    o->proxy_port = conf->proxy_port ? conf->proxy_port : 80;
+    o->proxy_request = weir__tunnel_request(weir_str_of(o->host), o->port, conf->proxy_user);
+    return o->proxy_request
+               ? WEIR_OK
+               : refuse(why, why_size, "the proxy's user is longer than 1 KiB or has a line end");
+}
+
 int weir_origin_create(const struct weir_origin_conf *conf, char *why, size_t why_size,
                        struct weir_origin **out)
 {
@@ -125,6 +141,8 @@ int weir_origin_create(const struct weir_origin_conf *conf, char *why, size_t wh
         return refuse(why, why_size, "not a host name");
     if (conf->unix_path.n > 107)
         return refuse(why, why_size, "the socket path is longer than 107 bytes");
+    if (conf->proxy_host.n && !good_host(conf->proxy_host))
+        return refuse(why, why_size, "the proxy's is not a host name");
     o = WEIR_NEW(struct weir_origin);
     atomic_init(&o->refs, 1);
     o->tls = conf->tls;
@@ -139,7 +157,9 @@ int weir_origin_create(const struct weir_origin_conf *conf, char *why, size_t wh
     weir_buf_init(&pems.ca, MAX_PEM);
     weir_buf_init(&pems.cert, MAX_PEM);
     weir_buf_init(&pems.key, MAX_PEM);
-    rc = make_context(o, conf, &pems, why, why_size);
+    rc = set_proxy(o, conf, why, why_size);
+    if (rc == WEIR_OK)
+        rc = make_context(o, conf, &pems, why, why_size);
     if (rc == WEIR_OK)
         make_key(o, &pems);
     if (pems.key.p)
@@ -168,6 +188,10 @@ void weir_origin_unref(struct weir_origin *o)
     free(o->host);
     free(o->server_name);
     free(o->unix_path);
+    free(o->proxy_host);
+    if (o->proxy_request)
+        weir_wipe(o->proxy_request, strlen(o->proxy_request));
+    free(o->proxy_request);
     free(o->authority);
     weir_tls_context_unref(o->context);
     free(o);

@@ -6,24 +6,6 @@
 
 enum { LIFE_S = 3600, MAX_CLAIMS = 16384 };
 
-/* Base64 for URLs, without padding (RFC 4648, 5). */
-static void add_base64url(struct weir_buf *b, struct weir_str s)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-    for (size_t i = 0; i < s.n; i += 3) {
-        size_t n = s.n - i < 3 ? s.n - i : 3;
-        uint32_t v = 0;
-        char out[4];
-
-        for (size_t k = 0; k < 3; k++)
-            v = v << 8 | (k < n ? (unsigned char)s.p[i + k] : 0);
-        for (size_t k = 0; k < 4; k++)
-            out[k] = digits[v >> (18 - 6 * k) & 63];
-        weir_buf_add(b, out, n + 1);
-    }
-}
-
 static void add_header(struct weir_buf *b, const struct weir_cred_conf *c)
 {
     struct weir_buf text;
@@ -36,7 +18,7 @@ static void add_header(struct weir_buf *b, const struct weir_cred_conf *c)
     if (c->key_id.n)
         weir_jw_str(&w, "kid", c->key_id);
     weir_jw_end_object(&w);
-    add_base64url(b, weir_buf_str(&text));
+    weir_buf_add_base64(b, weir_buf_str(&text), true);
     weir_buf_fini(&text);
 }
 
@@ -53,7 +35,7 @@ static void add_claims(struct weir_buf *b, const struct weir_cred_conf *c, int64
     weir_jw_i64(&w, "iat", now_ms / 1000);
     weir_jw_i64(&w, "exp", now_ms / 1000 + LIFE_S);
     weir_jw_end_object(&w);
-    add_base64url(b, weir_buf_str(&text));
+    weir_buf_add_base64(b, weir_buf_str(&text), true);
     weir_buf_fini(&text);
 }
 
@@ -72,7 +54,7 @@ int weir__cred_assertion(const struct weir_cred_conf *c, int64_t now_ms, struct 
     rc = weir_pki_rs256(c->secret, weir_buf_str(&b), signature, &n);
     if (rc == WEIR_OK) {
         weir_buf_addz(&b, ".");
-        add_base64url(&b, (struct weir_str){(const char *)signature, n});
+        weir_buf_add_base64(&b, (struct weir_str){(const char *)signature, n}, true);
         rc = b.full ? WEIR_EINVAL : WEIR_OK;
         *out = weir_arena_copy(a, weir_buf_str(&b));
     }

@@ -74,9 +74,17 @@ bool weir__policy_read_env(struct weir_policy_compile *c, const char *name, cons
                            struct weir_buf *out);
 bool weir__policy_read_file(struct weir_policy_compile *c, const char *file, const char *path,
                             struct weir_buf *out);
+/* Makes an origin that is reached as the provider or the environment says (spec NULL: directly),
+ * and notes the files that it depends on. NULL: noted as an error at `path`. */
+struct weir_origin *weir__policy_origin(struct weir_policy_compile *c,
+                                        const Weir__V1__ProviderSpec *spec,
+                                        struct weir_origin_conf *conf, const char *path);
+/* Is the host one that NO_PROXY's list names: a domain with all below it, an address, a network,
+ * any of them perhaps with a port; or "*"? */
+bool weir__policy_no_proxy(struct weir_str list, struct weir_str host, uint16_t port);
 /* The source of a credential that ends: p->source; its errors are noted. */
 void weir__policy_source(struct weir_policy_compile *c, struct weir_policy_provider *p,
-                         const Weir__V1__Credential *cred);
+                         const Weir__V1__ProviderSpec *spec, const Weir__V1__Credential *cred);
 void weir__policy_provider(struct weir_policy_compile *c, const struct weir_policy_resource *r);
 
 #endif

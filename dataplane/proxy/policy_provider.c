@@ -117,7 +117,7 @@ static void pushed_secret(struct weir_policy_compile *c, struct weir_policy_prov
 }
 
 static void compile_credential(struct weir_policy_compile *c, struct weir_policy_provider *p,
-                               const Weir__V1__Credential *cred)
+                               const Weir__V1__ProviderSpec *spec, const Weir__V1__Credential *cred)
 {
     if (!cred)
         return;
@@ -126,7 +126,7 @@ static void compile_credential(struct weir_policy_compile *c, struct weir_policy
     } else if (cred->env || cred->file) {
         local_secret(c, p, cred);
     } else if (cred->oauth || cred->google || cred->aws) {
-        weir__policy_source(c, p, cred);
+        weir__policy_source(c, p, spec, cred);
     } else if (cred->pushed) {
         pushed_secret(c, p);
         p->unavailable = p->secret.p == NULL;
@@ -265,7 +265,6 @@ static void compile_origin(struct weir_policy_compile *c, struct weir_policy_pro
     struct weir_origin_conf conf = {0};
     struct weir_url url;
     const char *why;
-    char text[256];
 
     if (spec->dialect == WEIR__V1__DIALECT__bedrock && !spec->endpoint && !spec->region) {
         weir__policy_bad(c, "spec.region", "Bedrock needs it, or an endpoint");
@@ -291,13 +290,9 @@ static void compile_origin(struct weir_policy_compile *c, struct weir_policy_pro
         conf.cert_file = weir_str_of(tls->certfile);
         conf.key_file = weir_str_of(tls->keyfile);
     }
-    weir__policy_watch(c, conf.ca_file);
-    weir__policy_watch(c, conf.cert_file);
-    weir__policy_watch(c, conf.key_file);
-    if (weir_origin_create(&conf, text, sizeof text, &p->origin)) {
-        weir__policy_bad(c, "spec.tls", text);
+    p->origin = weir__policy_origin(c, spec, &conf, "spec.tls");
+    if (!p->origin)
         return;
-    }
     p->vendor = is_vendor(url.host);
     if (weir_str_ends(url.host, WEIR_STR(".openai.com")))
         p->speaks |= 1u << WEIR_DIALECT_OPENAI_CHAT | 1u << WEIR_DIALECT_OPENAI_RESPONSES;
@@ -374,7 +369,7 @@ static void compile_others(struct weir_policy_compile *c, struct weir_policy_pro
         other->signs = false;
         other->aws = (struct weir_sigv4_keys){.region = p->aws.region};
         other->unavailable = false;
-        compile_credential(c, other, spec->morecredentials[i]);
+        compile_credential(c, other, spec, spec->morecredentials[i]);
     }
 }
 
@@ -398,6 +393,6 @@ void weir__policy_provider(struct weir_policy_compile *c, const struct weir_poli
     compile_dialect(c, p, spec);
     compile_models(c, p, spec);
     compile_passes(c, p, spec);
-    compile_credential(c, p, spec->credential);
+    compile_credential(c, p, spec, spec->credential);
     compile_others(c, p, spec);
 }

@@ -14,19 +14,25 @@
 #define GOOGLE "spec.credential.google"
 #define AWS "spec.credential.aws"
 
+/* The provider whose credential is compiled. */
+struct provider {
+    struct weir_policy_compile *c;
+    struct weir_policy_provider *p;
+    const Weir__V1__ProviderSpec *spec;
+};
+
 static struct weir_str zero_ended(struct weir_policy_compile *c, struct weir_str s)
 {
     return weir_str_of(weir_arena_strdup(c->p->arena, s));
 }
 
 /* The origin of conf->url, and the path there. False: noted. */
-static bool find_origin(struct weir_policy_compile *c, struct weir_cred_conf *conf,
-                        const char *ca_file, const char *path)
+static bool find_origin(struct weir_policy_compile *c, const Weir__V1__ProviderSpec *spec,
+                        struct weir_cred_conf *conf, const char *ca_file, const char *path)
 {
     struct weir_origin_conf o = {.max_connections = 2, .ca_file = weir_str_of(ca_file)};
     struct weir_url url;
     const char *why;
-    char text[256];
 
     if (weir_url_parse(conf->url, &url, &why)) {
         weir__policy_bad(c, path, why);
@@ -35,18 +41,19 @@ static bool find_origin(struct weir_policy_compile *c, struct weir_cred_conf *co
     o.tls = url.tls;
     o.host = url.host;
     o.port = url.port;
-    weir__policy_watch(c, o.ca_file);
     if (ca_file)
         conf->trust = weir_file_state(ca_file);
     conf->path = url.path;
     if (url.query.p)
         conf->path = weir_str_of(weir_arena_printf(c->p->arena, "%.*s?%.*s", WEIR_STR_ARG(url.path),
                                                    WEIR_STR_ARG(url.query)));
-    if (weir_origin_create(&o, text, sizeof text, &conf->origin)) {
-        weir__policy_bad(c, path, text);
-        return false;
-    }
-    return true;
+    /* What a machine or a container tells about itself is told to it alone. */
+    conf->origin = weir__policy_origin(
+        c,
+        conf->kind == WEIR_CRED_GOOGLE_METADATA || conf->kind >= WEIR_CRED_AWS_CONTAINER ? NULL
+                                                                                         : spec,
+        &o, path);
+    return conf->origin != NULL;
 }
 
 static bool is_https(struct weir_str url)
@@ -54,13 +61,13 @@ static bool is_https(struct weir_str url)
     return url.n > 8 && weir_str_ieq((struct weir_str){url.p, 8}, WEIR_STR("https://"));
 }
 
-static void make(struct weir_policy_compile *c, struct weir_policy_provider *p,
-                 struct weir_cred_conf *conf, const char *ca_file, const char *path)
+static void make(struct provider *v, struct weir_cred_conf *conf, const char *ca_file,
+                 const char *path)
 {
-    conf->name = p->name;
-    if (!find_origin(c, conf, ca_file, path))
+    conf->name = v->p->name;
+    if (!find_origin(v->c, v->spec, conf, ca_file, path))
         return;
-    p->source = weir_cred_source_create(conf);
+    v->p->source = weir_cred_source_create(conf);
     weir_origin_unref(conf->origin);
 }
 
@@ -71,9 +78,9 @@ static bool read_secret(struct weir_policy_compile *c, const Weir__V1__LocalSecr
                   : weir__policy_read_file(c, s->file, path, out);
 }
 
-static void compile_oauth(struct weir_policy_compile *c, struct weir_policy_provider *p,
-                          const Weir__V1__OAuthCredential *m)
+static void compile_oauth(struct provider *v, const Weir__V1__OAuthCredential *m)
 {
+    struct weir_policy_compile *c = v->c;
     struct weir_cred_conf conf = {.kind = WEIR_CRED_OAUTH,
                                   .url = weir_str_of(m->tokenurl),
                                   .client_id = weir_str_of(m->clientid),
@@ -95,7 +102,7 @@ static void compile_oauth(struct weir_policy_compile *c, struct weir_policy_prov
         if (m->clientsecret && conf.secret.n == 0)
             weir__policy_bad(c, OAUTH ".clientSecret", "the secret is empty");
         else
-            make(c, p, &conf, m->cafile, OAUTH ".tokenUrl");
+            make(v, &conf, m->cafile, OAUTH ".tokenUrl");
     }
     if (secret.p)
         weir_wipe(secret.p, secret.n);
@@ -141,10 +148,11 @@ static bool read_account(struct weir_str text, struct service_account *out)
     return out->email.n && out->key.n;
 }
 
-static void compile_account(struct weir_policy_compile *c, struct weir_policy_provider *p,
-                            struct weir_cred_conf *conf, struct weir_str text, const char *ca_file)
+static void compile_account(struct provider *v, struct weir_cred_conf *conf, struct weir_str text,
+                            const char *ca_file)
 {
     static const char path[] = GOOGLE ".serviceAccount";
+    struct weir_policy_compile *c = v->c;
     unsigned char probe[WEIR_PKI_SIGNATURE_BYTES];
     struct service_account account = {.token_uri = WEIR_STR("https://oauth2.googleapis.com/token")};
     size_t n;
@@ -162,12 +170,12 @@ static void compile_account(struct weir_policy_compile *c, struct weir_policy_pr
     else if (!is_https(conf->url))
         weir__policy_bad(c, path, "its token_uri is not https");
     else
-        make(c, p, conf, ca_file, path);
+        make(v, conf, ca_file, path);
 }
 
-static void compile_google(struct weir_policy_compile *c, struct weir_policy_provider *p,
-                           const Weir__V1__GoogleCredential *m)
+static void compile_google(struct provider *v, const Weir__V1__GoogleCredential *m)
 {
+    struct weir_policy_compile *c = v->c;
     struct weir_cred_conf conf = {
         .kind = WEIR_CRED_GOOGLE_METADATA,
         .url = weir_str_of(m->metadataurl ? m->metadataurl : "http://metadata.google.internal"),
@@ -176,13 +184,13 @@ static void compile_google(struct weir_policy_compile *c, struct weir_policy_pro
     struct weir_buf text;
 
     if (!m->serviceaccount) {
-        make(c, p, &conf, m->cafile, GOOGLE ".metadataUrl");
+        make(v, &conf, m->cafile, GOOGLE ".metadataUrl");
         return;
     }
     conf.kind = WEIR_CRED_GOOGLE_KEY;
     weir_buf_init(&text, WEIR__POLICY_SECRET_BYTES);
     if (read_secret(c, m->serviceaccount, GOOGLE ".serviceAccount", &text))
-        compile_account(c, p, &conf, weir_buf_str(&text), m->cafile);
+        compile_account(v, &conf, weir_buf_str(&text), m->cafile);
     if (text.p)
         weir_wipe(text.p, text.n);
     weir_buf_fini(&text);
@@ -195,9 +203,9 @@ static struct weir_str or_env(const char *given, const char *name)
     return weir_str_of(given ? given : getenv(name));
 }
 
-static void web_identity(struct weir_policy_compile *c, struct weir_policy_provider *p,
-                         const Weir__V1__AwsCredential *m)
+static void web_identity(struct provider *v, const Weir__V1__AwsCredential *m)
 {
+    struct weir_policy_compile *c = v->c;
     struct weir_cred_conf conf = {.kind = WEIR_CRED_AWS_WEB_IDENTITY,
                                   .client_id = or_env(m->rolearn, "AWS_ROLE_ARN"),
                                   .token_file = or_env(m->tokenfile, "AWS_WEB_IDENTITY_TOKEN_FILE"),
@@ -211,9 +219,9 @@ static void web_identity(struct weir_policy_compile *c, struct weir_policy_provi
     }
     conf.url = m->url ? weir_str_of(m->url)
                       : weir_str_of(weir_arena_printf(c->p->arena, "https://sts.%.*s.amazonaws.com",
-                                                      WEIR_STR_ARG(p->aws.region)));
+                                                      WEIR_STR_ARG(v->p->aws.region)));
     if (is_https(conf.url))
-        make(c, p, &conf, m->cafile, AWS ".url");
+        make(v, &conf, m->cafile, AWS ".url");
     else
         weir__policy_bad(c, AWS ".url", "must be https: a token is sent there");
 }
@@ -234,9 +242,9 @@ static bool is_near(struct weir_str text)
            (url.tls || weir_str_iany(url.host, hosts, sizeof hosts / sizeof *hosts));
 }
 
-static void container(struct weir_policy_compile *c, struct weir_policy_provider *p,
-                      const Weir__V1__AwsCredential *m)
+static void container(struct provider *v, const Weir__V1__AwsCredential *m)
 {
+    struct weir_policy_compile *c = v->c;
     struct weir_cred_conf conf = {
         .kind = WEIR_CRED_AWS_CONTAINER,
         .token_file = or_env(m->tokenfile, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"),
@@ -252,47 +260,49 @@ static void container(struct weir_policy_compile *c, struct weir_policy_provider
     else if (!is_near(conf.url))
         weir__policy_bad(c, AWS ".url", "must be https, or the container's own endpoint");
     else
-        make(c, p, &conf, m->cafile, AWS ".url");
+        make(v, &conf, m->cafile, AWS ".url");
 }
 
-static void compile_aws(struct weir_policy_compile *c, struct weir_policy_provider *p,
-                        const Weir__V1__AwsCredential *m)
+static void compile_aws(struct provider *v, const Weir__V1__AwsCredential *m)
 {
+    struct weir_policy_compile *c = v->c;
     struct weir_cred_conf instance = {.kind = WEIR_CRED_AWS_INSTANCE,
                                       .url =
                                           weir_str_of(m->url ? m->url : "http://169.254.169.254")};
 
-    if (p->dialect != WEIR_DIALECT_BEDROCK) {
+    if (v->p->dialect != WEIR_DIALECT_BEDROCK) {
         weir__policy_bad(c, AWS, "signs requests to Bedrock only");
         return;
     }
-    if (!weir__policy_is_region(p->aws.region)) {
+    if (!weir__policy_is_region(v->p->aws.region)) {
         weir__policy_bad(c, "spec.region",
                          "needed to sign requests: it is not given, nor in the endpoint's host");
         return;
     }
-    p->aws.service = WEIR_STR("bedrock");
-    p->signs = true;
+    v->p->aws.service = WEIR_STR("bedrock");
+    v->p->signs = true;
     switch ((int)m->source) {
     case WEIR__V1__AWS_SOURCE__webIdentity:
-        web_identity(c, p, m);
+        web_identity(v, m);
         break;
     case WEIR__V1__AWS_SOURCE__container:
-        container(c, p, m);
+        container(v, m);
         break;
     default:
-        make(c, p, &instance, m->cafile, AWS ".url");
+        make(v, &instance, m->cafile, AWS ".url");
         break;
     }
 }
 
 void weir__policy_source(struct weir_policy_compile *c, struct weir_policy_provider *p,
-                         const Weir__V1__Credential *cred)
+                         const Weir__V1__ProviderSpec *spec, const Weir__V1__Credential *cred)
 {
+    struct provider v = {c, p, spec};
+
     if (cred->oauth)
-        compile_oauth(c, p, cred->oauth);
+        compile_oauth(&v, cred->oauth);
     else if (cred->google)
-        compile_google(c, p, cred->google);
+        compile_google(&v, cred->google);
     else
-        compile_aws(c, p, cred->aws);
+        compile_aws(&v, cred->aws);
 }

@@ -104,9 +104,33 @@ static void broken_utf8_never_leaves_as_it_came(void **state)
     }
 }
 
+static void base64_is_padded_or_fit_for_urls(void **state)
+{
+    static const struct {
+        const char *text, *plain, *url;
+    } cases[] = {{"", "", ""},
+                 {"f", "Zg==", "Zg"},
+                 {"fo", "Zm8=", "Zm8"},
+                 {"foo", "Zm9v", "Zm9v"},
+                 {"\xff\xfe", "//4=", "__4"},
+                 {"\xfb\xef", "++8=", "--8"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int url = 0; url < 2; url++) {
+            struct weir_buf b;
+
+            weir_buf_init(&b, 64);
+            assert_int_equal(weir_buf_add_base64(&b, weir_str_of(cases[i].text), url), WEIR_OK);
+            assert_true(weir_str_is(weir_buf_str(&b), url ? cases[i].url : cases[i].plain));
+            weir_buf_fini(&b);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(base64_is_padded_or_fit_for_urls),
         cmocka_unit_test(an_append_past_the_bound_changes_nothing_and_is_remembered),
         cmocka_unit_test(numbers_texts_and_reserved_room_follow_each_other),
         cmocka_unit_test(an_empty_buffer_is_an_empty_text),
