@@ -44,14 +44,15 @@ static int start(struct weir_query *q, const struct charge *c, struct weir__patt
 {
 #define WEIR__X(id, column, json) ", CAST(SUM(" #column ") AS {int})"
     /* Without days every moment is part of the same one. */
-    static const char sql
-        [] = "SELECT " WEIR__LABEL("?11") " AS k1, " WEIR__LABEL("?12") " AS k2, " WEIR__LABEL("?1"
-                                                                                               "3") " AS k3, " WEIR__LABEL("?14") " AS k4, " WEIR__LABEL(
-            "?15") " AS k5, " WEIR__LABEL("?16") " AS k6, " WEIR__LABEL("?17") " AS "
-                                                                               "k7, " WEIR__LABEL("?18") " AS k8,"
-                                                                                                         " start_ms - start_ms % CAST(?19 AS {int}) AS t" WEIR__SUMS(
-                                                                                                             WEIR__X)
-                                                                                                             WEIR__SPENT
+    static const char sql[] =
+        "SELECT " WEIR__LABEL("?11") " AS k1, " WEIR__LABEL("?12") " AS k2, " WEIR__LABEL(
+            "?1"
+            "3") " AS k3, " WEIR__LABEL("?14") " AS k4, " WEIR__LABEL("?15") " AS k5, " WEIR__LABEL("?16") " AS k6, " WEIR__LABEL("?17") " AS "
+                                                                                                                                         "k7, " WEIR__LABEL(
+                                                                                                                                             "?18") " AS k8,"
+                                                                                                                                                    " start_ms - start_ms % CAST(?19 AS {int}) AS t" WEIR__SUMS(
+                                                                                                                                                        WEIR__X)
+                                                                                                                                                        WEIR__SPENT
         " WHERE 1 = 1" WEIR__FILTER(
             "?4", "?5", "?6", "?7", "?8", "?9",
             "?10") " GROUP BY k1, k2, k3, k4, k5, k6, k7, k8, t"

@@ -15,54 +15,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
-
-enum weir_dialect {
-    WEIR_DIALECT_NONE,
-    WEIR_DIALECT_OPENAI_CHAT,        /* POST /v1/chat/completions */
-    WEIR_DIALECT_ANTHROPIC_MESSAGES, /* POST /v1/messages */
-    WEIR_DIALECT_OPENAI_RESPONSES,   /* POST /v1/responses */
-    WEIR_DIALECT_GEMINI,             /* POST /v1beta/models/M:generateContent */
-    WEIR_DIALECT_BEDROCK,            /* POST /model/ID/converse */
-    WEIR_DIALECT_COUNT, /* of the APIs of conversations; each one translates into every other */
-    /* Further APIs, spoken wherever the conversation's API of the same vendor is. */
-    WEIR_DIALECT_OPENAI_COMPLETIONS = WEIR_DIALECT_COUNT, /* POST /v1/completions */
-    WEIR_DIALECT_OPENAI_EMBEDDINGS,                       /* POST /v1/embeddings */
-    WEIR_DIALECT_GEMINI_EMBED,                            /* POST ...:embedContent */
-    WEIR_DIALECT_GEMINI_EMBED_BATCH,                      /* POST ...:batchEmbedContents */
-    WEIR_DIALECT_OPENAI_OTHER, /* images, audio, ...: what passes without being understood */
-    WEIR_DIALECT_ALL,
-};
-
-/* What a path asks for. */
-enum weir_operation {
-    WEIR_OP_UNKNOWN,
-    WEIR_OP_GENERATE,     /* a model call */
-    WEIR_OP_COUNT_TOKENS, /* passed through, never billed */
-    WEIR_OP_MODELS,       /* answered here */
-    WEIR_OP_HELLO,        /* a harness asks whether anybody is there */
-    WEIR_OP_STORED, /* about an answer that its provider keeps; passed through, never billed */
-    WEIR_OP_PASS,   /* passed through by the path, with a price for the call */
-};
-
-/* Where a call is sent: a client's path, or a provider's (endpoint.h). */
-struct weir_llm_endpoint {
-    enum weir_dialect dialect;
-    enum weir_operation operation;
-    struct weir_str model; /* in the path; absent: the body names it */
-    bool stream;           /* the path asks for a stream */
-    /* Of WEIR_OP_STORED and WEIR_OP_PASS: the path, for the provider, too. */
-    struct weir_str stored;
-    bool deployment; /* a provider's: the model stands before the path, which has no version */
-};
-
-const char *weir_dialect_name(enum weir_dialect d); /* as in a Provider; never NULL */
-const char *weir_dialect_call(enum weir_dialect d); /* "chat", ... in records; never NULL */
-struct weir_str weir_dialect_stream_type(enum weir_dialect d); /* the content type of its streams */
-/* The conversation's API that a Provider declares, and d comes with. */
-enum weir_dialect weir_dialect_family(enum weir_dialect d);
-bool weir_dialect_translates(enum weir_dialect d);        /* from it, into those of providers */
-bool weir_dialect_echoes(enum weir_dialect d);            /* the built-in provider answers in it */
-int64_t weir_dialect_default_output(enum weir_dialect d); /* without a limit; 0: the model's */
+#include "dataplane/llm/dialect.h"
 
 /* Tokens. -1: the provider did not say; 0 is an answer. Every dialect is brought to the same sense:
  * input is the whole input; the three cache figures are parts of it and don't overlap (cache_write
