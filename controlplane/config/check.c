@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "data/json_scan.h"
 #include "http/url.h"
 #include "weir/v1/config.pb-c.h"
 
@@ -230,12 +231,39 @@ static void check_aliases(struct check *c, const struct weir__config_item *i,
                 r->aliases[k]->key);
 }
 
+static void check_fields(struct check *c, const struct weir__config_item *i,
+                         const Weir__V1__RouteSpec *r)
+{
+    char path[64];
+
+    for (size_t k = 0; k < r->n_fields; k++) {
+        const Weir__V1__FieldEdit *f = r->fields[k];
+        size_t at;
+
+        if (f->field && (strcmp(f->field, "model") == 0 || strcmp(f->field, "stream") == 0)) {
+            (void)snprintf(path, sizeof path, "spec.fields[%zu].field", k);
+            bad(c, i, path, "%s is not a route's to change: a target has its own `model`",
+                f->field);
+        }
+        if (f->value && weir_json_check(weir_str_of(f->value), &at)) {
+            (void)snprintf(path, sizeof path, "spec.fields[%zu].value", k);
+            bad(c, i, path, "is no JSON at character %zu; a text needs its quotes: '\"high\"'",
+                at + 1);
+        }
+        if (!f->value && f->ifabsent) {
+            (void)snprintf(path, sizeof path, "spec.fields[%zu].ifAbsent", k);
+            bad(c, i, path, "has no effect without `value`: remove it");
+        }
+    }
+}
+
 static void check_route(struct check *c, const struct weir__config_item *i)
 {
     const Weir__V1__RouteSpec *r = ((const Weir__V1__Route *)i->o.message)->spec;
     char path[96];
 
     check_aliases(c, i, r);
+    check_fields(c, i, r);
     for (size_t g = 0; g < r->n_groups; g++) {
         bool weighted = false;
 

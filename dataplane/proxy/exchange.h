@@ -97,6 +97,7 @@ struct weir_exchange {
 
     /* route */
     const struct weir_policy_route *route;
+    const struct weir_policy_route *edited_for; /* its edits are in the body; NULL: none */
     struct weir_str routed_model; /* what the route's alias for it says, or the same */
     struct weir_candidate *candidates;
     size_t candidate_count;

@@ -14,6 +14,7 @@
 #include "dataplane/budget/holder.h"
 #include "dataplane/control/control.h"
 #include "dataplane/credentials/source.h"
+#include "dataplane/llm/fields.h"
 #include "dataplane/llm/llm.h"
 #include "dataplane/llm/pricing.h"
 #include "dataplane/proxy/health.h"
@@ -116,6 +117,8 @@ struct weir_policy_route {
     struct weir_policy_timeouts timeouts; /* 0: the provider's */
     struct weir_policy_header *headers;
     size_t header_count;
+    struct weir_llm_field_edit *fields;
+    size_t field_count;
 };
 
 /* What becomes of a call that a budget can't pay. */

@@ -225,6 +225,18 @@ static void compile_group(struct weir_policy_compile *c, struct weir_policy_grou
                      weight_of(m->targets[i]) * scale / (int64_t)providers[i]->key_count);
 }
 
+static void compile_fields(struct weir_policy_compile *c, struct weir_policy_route *route,
+                           const Weir__V1__RouteSpec *spec)
+{
+    route->field_count = spec->n_fields;
+    route->fields = weir_arena_zalloc(c->p->arena, spec->n_fields * sizeof *route->fields);
+    for (size_t i = 0; i < spec->n_fields; i++)
+        route->fields[i] = (struct weir_llm_field_edit){
+            .field = spec->fields[i]->field ? spec->fields[i]->field : "",
+            .value = weir_str_of(spec->fields[i]->value),
+            .if_absent = OR(spec->fields[i], ifabsent, false)};
+}
+
 static void compile_route(struct weir_policy_compile *c, const struct weir_policy_resource *r)
 {
     Weir__V1__Route *m = weir__policy_unpack(c, r, &weir__v1__route__descriptor);
@@ -246,6 +258,7 @@ static void compile_route(struct weir_policy_compile *c, const struct weir_polic
                                         .group_count = spec->n_groups,
                                         .header_count = spec->n_addheaders};
     route->headers = weir__policy_headers(c, spec->addheaders, spec->n_addheaders);
+    compile_fields(c, route, spec);
     route->groups = weir_arena_zalloc(c->p->arena, spec->n_groups * sizeof *route->groups);
     for (size_t i = 0; i < spec->n_groups; i++)
         compile_group(c, &route->groups[i], spec->groups[i]);

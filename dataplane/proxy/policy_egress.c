@@ -168,9 +168,7 @@ struct weir_origin *weir__policy_origin(struct weir_policy_compile *c,
     struct weir_origin *o = NULL;
     char why[256];
 
-    if (!spec)
-        except = "*";
-    if (!weir__policy_no_proxy(weir_str_of(except), conf->host, conf->port)) {
+    if (spec && !weir__policy_no_proxy(weir_str_of(except), conf->host, conf->port)) {
         if (spec->egressproxy)
             of_provider(c, spec, &via);
         else

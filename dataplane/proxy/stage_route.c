@@ -329,6 +329,27 @@ static enum weir_verdict route_without_model(struct weir_exchange *x)
                                             : "No provider of this key's routes keeps answers."});
 }
 
+/* What the route says of the request's fields; then they are read again, for their limits count.
+ * Each route of a call that is downgraded has its say once. */
+static int edit_fields(struct weir_exchange *x, struct weir_err *err)
+{
+    int rc;
+
+    if (x->route->field_count == 0 || x->edited_for == x->route ||
+        x->endpoint.operation == WEIR_OP_PASS)
+        return WEIR_OK;
+    x->edited_for = x->route;
+    rc = weir_llm_edit_fields(x->body, x->route->fields, x->route->field_count, x->arena, &x->body);
+    if (rc) {
+        *err = (struct weir_err){.rc = rc,
+                                 .http_status = 400,
+                                 .code = "invalid_body",
+                                 .detail = "The body is not a JSON object."};
+        return rc;
+    }
+    return weir_llm_decode(&x->endpoint, x->body, x->arena, &x->call, err);
+}
+
 enum weir_verdict weir_stage_route(struct weir_exchange *x)
 {
     struct weir_err err;
@@ -359,6 +380,8 @@ enum weir_verdict weir_stage_route(struct weir_exchange *x)
         return refuse_model(x, "model_not_found",
                             "matches no route of the policy that is in force; GET /v1/models lists "
                             "what this key may use.");
+    if (edit_fields(x, &err))
+        return weir_answer_error(x, &err);
     x->routed_model = weir_policy_alias(x->route->spec, x->model);
     if (!x->routed_model.p)
         x->routed_model = x->model;

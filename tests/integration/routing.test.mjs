@@ -300,3 +300,22 @@ test("key pool: no key of the caller's own, and no pool without a first key", as
     assert.match(JSON.stringify(errors), words);
   }
 });
+
+test("fields: a route sets, defaults and takes out fields, in either API, and what it sets is what is held and told", async (t) => {
+  const fields = "  fields: [{field: temperature, value: '0.2'}, {field: top_p, value: '0.9', ifAbsent: true}, {field: stop, value: '[\"x\"]', ifAbsent: true}, {field: metadata}, {field: max_tokens, value: '40'}]";
+  const s = await pair(t, { routeExtra: fields, budgets: budget("money", "{usd: 1}") });
+  await s.call({ temperature: 1, stop: ["mine"], metadata: { a: "b" }, max_tokens: 900 });
+  const { model, messages, ...told } = s.mocks.first.calls[0].body;
+  assert.deepEqual(told, { temperature: 0.2, stop: ["mine"], top_p: 0.9, max_tokens: 40 });
+  await settled(s.weir, "money", s.mocks.first.bill);
+});
+
+test("fields: the model and what is no JSON are refused with their place", async (t) => {
+  const s = await pair(t);
+  const policy = (fields) => prices + agent("tester") + provider("first", "openai", s.mocks.first.url) + route("all", [["first"]], `  fields: [${fields}]`);
+  for (const [fields, words] of [["{field: model, value: '\"x\"'}", /fields\[0\]\.field.*not a route's to change/], ["{field: a, value: high}", /fields\[0\]\.value.*no JSON/]]) {
+    s.weir.writePolicy(policy(fields));
+    const { errors } = await until(async () => { const p = await s.weir.api("/policy"); return p.errors.length && words.test(JSON.stringify(p.errors)) && p; }, "the refusal");
+    assert.match(JSON.stringify(errors), words);
+  }
+});
