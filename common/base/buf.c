@@ -220,8 +220,10 @@ int weir_buf_add_base64(struct weir_buf *b, struct weir_str s, bool url)
 {
     static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     size_t total = (s.n + 2) / 3 * 4, at = 0;
-    char *to = s.n <= b->max ? weir_buf_reserve(b, total) : NULL;
+    char *to = s.n && s.n <= b->max ? weir_buf_reserve(b, total) : NULL;
 
+    if (s.n == 0)
+        return WEIR_OK;
     if (!to) {
         b->full = true;
         return WEIR_ELIMIT;

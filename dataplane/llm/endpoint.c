@@ -306,9 +306,9 @@ struct weir_str weir_llm_endpoint_path(const struct weir_llm_endpoint *to,
     path = to->stored.p ? to->stored : r->path;
     if ((to->deployment || has_version(base_path)) && has_version(version_of(path)))
         path = from(path, version_of(path).n);
-    if (to->deployment)
-        base_path = weir_str_of(weir_arena_printf(a, "%.*s/%.*s", WEIR_STR_ARG(base_path),
-                                                  WEIR_STR_ARG(weir_percent_encode(a, to->model))));
+    if (to->deployment && to->model.n)
+        base_path = weir_arena_join(
+            a, (struct weir_str[]){base_path, WEIR_STR("/"), weir_percent_encode(a, to->model)}, 3);
     if (to->stored.p)
         before = path;
     else if (split(path, &before, &after))
