@@ -115,9 +115,9 @@ static void failed(struct entry *e, const char *what, const char *why)
     char problem[PROBLEM_BYTES];
     int64_t half = e->pause_ms / 2;
 
-    forget_step(e);
-    e->call = NULL;
     (void)snprintf(problem, sizeof problem, "%s: %s", what, why);
+    forget_step(e); /* `why` may be its arena's */
+    e->call = NULL;
     if (strcmp(problem, e->problem) != 0)
         WEIR_LOG(WEIR_LOG_WARN, "credentials", "provider %.*s: %s%s",
                  WEIR_STR_ARG(weir_cred_source_conf(e->source)->name), problem,
