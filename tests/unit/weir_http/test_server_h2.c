@@ -115,47 +115,72 @@ static void every_bad_request_has_its_answer_and_the_connection_goes_on(void **s
     const struct {
         const char *name, *fields[10];
         unsigned status; /* 0: reset by PROTOCOL_ERROR */
+        bool or_reset;   /* newer versions of nghttp2 see to it themselves */
     } table[] = {
-        {"method", {":method", "TELEPORT", ":path", "/", ":scheme", "http", "host", "a"}, 501},
-        {"lower case", {":method", "get", ":path", "/", ":scheme", "http", "host", "a"}, 501},
-        {"connect", {":method", "CONNECT", ":authority", "a:443"}, 501},
-        {"no path", {":method", "GET", ":scheme", "http", "host", "a"}, 0},
-        {"no scheme", {":method", "GET", ":path", "/", "host", "a"}, 0},
-        {"no host", {":method", "GET", ":path", "/", ":scheme", "http"}, 0},
-        {"path twice", {":method", "GET", ":path", "/", ":path", "/", ":scheme", "http"}, 0},
+        {"method",
+         {":method", "TELEPORT", ":path", "/", ":scheme", "http", "host", "a"},
+         501,
+         false},
+        {"lower case",
+         {":method", "get", ":path", "/", ":scheme", "http", "host", "a"},
+         501,
+         false},
+        {"connect", {":method", "CONNECT", ":authority", "a:443"}, 501, false},
+        {"no path", {":method", "GET", ":scheme", "http", "host", "a"}, 0, false},
+        {"no scheme", {":method", "GET", ":path", "/", "host", "a"}, 0, false},
+        {"no host", {":method", "GET", ":path", "/", ":scheme", "http"}, 0, false},
+        {"path twice", {":method", "GET", ":path", "/", ":path", "/", ":scheme", "http"}, 0, false},
         {"host in the path",
          {":method", "GET", ":path", "http://b/", ":scheme", "odd", "host", "a"},
-         400},
-        {"relative", {":method", "GET", ":path", "a", ":scheme", "odd", "host", "a"}, 400},
-        {"fragment", {":method", "GET", ":path", "/a#b", ":scheme", "http", "host", "a"}, 400},
-        {"star", {":method", "GET", ":path", "*", ":scheme", "http", "host", "a"}, 0},
-        {"long target", {":method", "GET", ":path", target, ":scheme", "http", "host", "a"}, 414},
+         400,
+         false},
+        {"relative", {":method", "GET", ":path", "a", ":scheme", "odd", "host", "a"}, 400, false},
+        {"fragment",
+         {":method", "GET", ":path", "/a#b", ":scheme", "http", "host", "a"},
+         400,
+         false},
+        {"star", {":method", "GET", ":path", "*", ":scheme", "http", "host", "a"}, 0, false},
+        {"long target",
+         {":method", "GET", ":path", target, ":scheme", "http", "host", "a"},
+         414,
+         false},
         {"another host",
          {":method", "GET", ":path", "/", ":scheme", "http", ":authority", "b", "host", "a"},
-         400},
-        {"user", {":method", "GET", ":path", "/", ":scheme", "http", ":authority", "u@a"}, 400},
+         400,
+         false},
+        {"user",
+         {":method", "GET", ":path", "/", ":scheme", "http", ":authority", "u@a"},
+         400,
+         true},
         {"large",
          {":method", "GET", ":path", "/", ":scheme", "http", "host", "a", "x", value},
-         431},
+         431,
+         false},
         {"connection",
          {":method", "GET", ":path", "/", ":scheme", "http", "host", "a", "connection", "close"},
-         0},
+         0,
+         false},
         {"coding",
          {":method", "GET", ":path", "/", ":scheme", "http", "host", "a", "transfer-encoding",
           "chunked"},
-         0},
+         0,
+         false},
         {"upper case",
          {":method", "GET", ":path", "/", ":scheme", "http", "host", "a", "X-A", "b"},
-         0},
+         0,
+         false},
         {"line break",
          {":method", "GET", ":path", "/", ":scheme", "http", "host", "a", "x", "b\r\nc: d"},
-         400},
+         400,
+         false},
         {"expect",
          {":method", "GET", ":path", "/", ":scheme", "http", "host", "a", "expect", "tea"},
-         417},
+         417,
+         false},
         {"length",
          {":method", "GET", ":path", "/", ":scheme", "http", "host", "a", "content-length", "4"},
-         0},
+         0,
+         false},
     };
 
     (void)state;
@@ -166,13 +191,15 @@ static void every_bad_request_has_its_answer_and_the_connection_goes_on(void **s
         nghttp2_nv nv[5];
         size_t n = 0;
         int32_t id;
+        bool reset;
 
         for (; n < 5 && table[i].fields[2 * n]; n++)
             nv[n] = rig_field(table[i].fields[2 * n], table[i].fields[2 * n + 1]);
         id = nghttp2_submit_request(rig.client, NULL, nv, n, NULL, NULL);
         rig_run();
-        if (rig.answers[id].status != table[i].status ||
-            (rig.answers[id].reset == NGHTTP2_PROTOCOL_ERROR) != (table[i].status == 0))
+        reset = rig.answers[id].reset == NGHTTP2_PROTOCOL_ERROR;
+        if (reset ? table[i].status && !table[i].or_reset
+                  : !table[i].status || rig.answers[id].status != table[i].status)
             fail_msg("%s: %u, reset %d", table[i].name, rig.answers[id].status,
                      (int)rig.answers[id].reset);
     }
