@@ -249,6 +249,7 @@ static void bound_input(struct weir_llm_decoder *d)
     struct weir_llm_call *c = d->call;
     int64_t bytes = (int64_t)(d->body.n - d->image_bytes);
 
+    c->stateful = d->stored;
     c->input_bound = bytes + MESSAGE_TOKENS * (int64_t)c->messages +
                      TOOL_TOKENS * (int64_t)c->tools + FRAME_TOKENS +
                      IMAGE_TOKENS * (int64_t)c->images + FILE_TOKENS * (int64_t)d->named_files +

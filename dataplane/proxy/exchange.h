@@ -13,6 +13,7 @@
 #include "dataplane/llm/llm.h"
 #include "dataplane/llm/pricing.h"
 #include "dataplane/llm/translate.h"
+#include "dataplane/proxy/cache.h"
 #include "dataplane/proxy/caller.h"
 #include "dataplane/proxy/health.h"
 #include "dataplane/proxy/pipeline.h"
@@ -104,6 +105,11 @@ struct weir_exchange {
     /* For candidates of other dialects, by these; `to` NONE: not made. */
     struct weir_llm_translation translations[WEIR_DIALECT_ALL];
 
+    /* cache */
+    bool keeping;                    /* the answer is gathered for it, in `kept` */
+    struct weir_cache_key cache_key; /* if so */
+    struct weir_buf kept;
+
     /* hold */
     struct weir_caller caller;
     struct weir_admission admission;
@@ -166,6 +172,9 @@ void weir_exchange_on_body(struct weir_http_req *req, struct weir_str body);
 void weir_exchange_on_abort(struct weir_http_req *req, int rc);
 void weir_exchange_on_writable(struct weir_http_req *req);
 void weir_exchange_on_done(struct weir_http_req *req);
+
+/* The whole answer went well: it is kept if the call's route says so (stage_cache.c). */
+void weir_cache_answered(struct weir_exchange *x);
 
 /* Does the present candidate speak another dialect than the client? */
 bool weir_exchange_is_translated(const struct weir_exchange *x);

@@ -10,14 +10,15 @@ static const struct {
 } stages[] = {
     {"identify", weir_stage_identify}, {"receive", weir_stage_receive},
     {"decode", weir_stage_decode},     {"route", weir_stage_route},
-    {"guard", weir_stage_guard},       {"hold", weir_stage_hold},
-    {"dispatch", weir_stage_dispatch}, {"relay", weir_stage_relay},
-    {"settle", weir_stage_settle},     {"record", weir_stage_record},
+    {"guard", weir_stage_guard},       {"cache", weir_stage_cache},
+    {"hold", weir_stage_hold},         {"dispatch", weir_stage_dispatch},
+    {"relay", weir_stage_relay},       {"settle", weir_stage_settle},
+    {"record", weir_stage_record},
 };
 
 enum {
     STAGE_COUNT = sizeof stages / sizeof *stages,
-    STAGE_ROUTE = STAGE_COUNT - 7,
+    STAGE_ROUTE = STAGE_COUNT - 8,
     STAGE_DISPATCH = STAGE_COUNT - 4,
     STAGE_SETTLE = STAGE_COUNT - 2,
 };

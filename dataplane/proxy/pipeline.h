@@ -1,7 +1,7 @@
 /* pipeline.h - the stages that every call passes, in one order, whatever its API.
  *
- *   identify -> receive -> decode -> route -> guard -> hold -> dispatch -> relay -> settle ->
- * record
+ *   identify -> receive -> decode -> route -> guard -> cache -> hold -> dispatch -> relay
+ *   -> settle -> record
  *
  * A stage says who acts next. `settle` and `record` run exactly once for every exchange, also for
  * one that was refused, aborted by its client or cut. Everything runs on the worker's loop. */
@@ -42,6 +42,7 @@ enum weir_verdict weir_stage_receive(struct weir_exchange *x);  /* the whole bod
 enum weir_verdict weir_stage_decode(struct weir_exchange *x);   /* what does it ask for? */
 enum weir_verdict weir_stage_route(struct weir_exchange *x);    /* where can it go? */
 enum weir_verdict weir_stage_guard(struct weir_exchange *x);    /* may it leave? */
+enum weir_verdict weir_stage_cache(struct weir_exchange *x);    /* is its answer known? */
 enum weir_verdict weir_stage_hold(struct weir_exchange *x);     /* can it be paid? */
 enum weir_verdict weir_stage_dispatch(struct weir_exchange *x); /* attempt, retry, next target */
 enum weir_verdict weir_stage_relay(struct weir_exchange *x); /* the answer to the client, metered */

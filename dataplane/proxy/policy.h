@@ -112,6 +112,7 @@ struct weir_policy_route {
     size_t group_count;
     int64_t priority, attempts, backoff_ms;
     int64_t max_pause_ms; /* for a target that asked for one */
+    int64_t cache_ms;     /* how long answers are kept; 0: they aren't */
     Weir__V1__Translation translation;
     bool has_timeouts;
     struct weir_policy_timeouts timeouts; /* 0: the provider's */

@@ -245,18 +245,19 @@ static void compile_route(struct weir_policy_compile *c, const struct weir_polic
 
     if (!spec)
         return;
-    *route = (struct weir_policy_route){.name = weir__policy_local_name(weir_str_of(r->name)),
-                                        .spec = spec,
-                                        .priority = OR(spec, priority, 0),
-                                        .attempts = OR(spec->retry, attempts, 3),
-                                        .backoff_ms = OR(spec->retry, backoff, 200),
-                                        .max_pause_ms = OR(spec->retry, maxpause, 2000),
-                                        .translation =
-                                            OR(spec, translation, WEIR__V1__TRANSLATION__lenient),
-                                        .has_timeouts = spec->timeouts != NULL,
-                                        .timeouts = weir__policy_timeouts(spec->timeouts, false),
-                                        .group_count = spec->n_groups,
-                                        .header_count = spec->n_addheaders};
+    *route = (struct weir_policy_route){
+        .name = weir__policy_local_name(weir_str_of(r->name)),
+        .spec = spec,
+        .priority = OR(spec, priority, 0),
+        .attempts = OR(spec->retry, attempts, 3),
+        .backoff_ms = OR(spec->retry, backoff, 200),
+        .max_pause_ms = OR(spec->retry, maxpause, 2000),
+        .cache_ms = spec->cache ? OR(spec->cache, keepfor, 300000) : 0,
+        .translation = OR(spec, translation, WEIR__V1__TRANSLATION__lenient),
+        .has_timeouts = spec->timeouts != NULL,
+        .timeouts = weir__policy_timeouts(spec->timeouts, false),
+        .group_count = spec->n_groups,
+        .header_count = spec->n_addheaders};
     route->headers = weir__policy_headers(c, spec->addheaders, spec->n_addheaders);
     compile_fields(c, route, spec);
     route->groups = weir_arena_zalloc(c->p->arena, spec->n_groups * sizeof *route->groups);

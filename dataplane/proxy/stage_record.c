@@ -247,6 +247,7 @@ enum weir_verdict weir_stage_record(struct weir_exchange *x)
     }
     weir_worker_leave(x->worker, x);
     weir_buf_fini(&x->held_back);
+    weir_buf_fini(&x->kept);
     weir_policy_unref(x->policy);
     x->policy = NULL;
     return WEIR_V_CONTINUE;

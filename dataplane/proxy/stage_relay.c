@@ -138,6 +138,8 @@ static void sink(void *arg, const char *p, size_t n)
 {
     struct weir_exchange *x = arg;
 
+    if (x->keeping)
+        weir_buf_add(&x->kept, p, n);
     if (x->answered) {
         to_client(x, (struct weir_str){p, n});
         return;
@@ -310,6 +312,7 @@ void weir_relay_forget(struct weir_exchange *x)
     x->tap = NULL;
     x->relaying = false;
     weir_buf_fini(&x->held_back);
+    weir_buf_clear(&x->kept);
 }
 
 static void send_whole(struct weir_exchange *x)
@@ -341,6 +344,8 @@ void weir_relay_end(struct weir_exchange *x)
     x->outcome = failed ? WEIR_OUTCOME_FAILED : WEIR_OUTCOME_OK;
     if (failed)
         x->error_code = "provider_error";
+    else
+        weir_cache_answered(x);
     if (!x->answered && !x->event_stream) {
         send_whole(x);
     } else {

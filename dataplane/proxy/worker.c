@@ -23,6 +23,7 @@ enum {
     AUTH_FAILURES_A_SECOND = 50,
     LEASE_RETURN_MS = 2000, /* after the last call, for the ledger's confirmation */
     MAX_PACKED_BUDGET_UP = 1 << 20,
+    CACHE_BYTES = 32 << 20,
 };
 
 /* ---- the server's handler ---- */
@@ -305,6 +306,7 @@ static void update_target_gauges(struct weir_worker *w, int64_t now)
     weir_metrics_set(w->metrics, WEIR_METRIC_TARGETS_COOLING, n.cooling);
     weir_metrics_set(w->metrics, WEIR_METRIC_TARGETS_OPEN, n.open);
     weir_metrics_set(w->metrics, WEIR_METRIC_TURNS_WAITING, weir_turns_waiting(w->turns));
+    weir_metrics_set(w->metrics, WEIR_METRIC_CACHE_BYTES, (int64_t)weir_cache_bytes(w->cache));
 }
 
 static void tell_leases(struct weir_worker *w)
@@ -419,6 +421,7 @@ int weir_worker_create(struct weir_hub *hub, const struct weir_proxy_options *o,
     weir_prng_seed(&w->prng);
     w->targets = weir_targets_create(weir_prng_next(&w->prng));
     w->turns = weir_turns_create();
+    w->cache = weir_cache_create(CACHE_BYTES);
     if (uv_loop_init(&w->loop))
         goto fail;
     w->mailbox = weir_mailbox_create(&w->loop, MAILBOX_MAX);
@@ -458,6 +461,7 @@ void weir_worker_join_and_destroy(struct weir_worker *w)
     weir_metrics_destroy(w->metrics);
     weir_targets_destroy(w->targets);
     weir_turns_destroy(w->turns);
+    weir_cache_destroy(w->cache);
     weir_arena_cache_destroy(w->arenas);
     weir_tokens_destroy(w->tokens);
     free(w->agent_calls);

@@ -20,6 +20,7 @@
 #include "dataplane/telemetry/metrics.h"
 #include "dataplane/telemetry/sink.h"
 
+struct weir_cache;
 struct weir_exchange;
 struct weir_hub;
 struct weir_proxy_options;
@@ -44,6 +45,7 @@ struct weir_worker {
     struct weir_prng prng;
     struct weir_targets *targets; /* their health */
     struct weir_turns *turns;     /* at providers that take so many calls at once */
+    struct weir_cache *cache;     /* of answers */
 
     struct weir_tokens *tokens;
     const struct weir_policy *policy; /* a reference; NULL: none yet */

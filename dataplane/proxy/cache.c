@@ -1,0 +1,115 @@
+/* cache.c - see cache.h. A hash table with chains; a list keeps the order of the last uses. */
+#include "dataplane/proxy/cache.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/list.h"
+#include "base/mem.h"
+
+enum { BUCKETS = 1024, LARGEST_SHARE = 8 };
+
+struct entry {
+    struct entry *next;    /* of the bucket */
+    struct weir_link used; /* the last one that was used is at the end */
+    struct weir_cache_key key;
+    int64_t until_ms;
+    bool event_stream;
+    size_t n;
+    char body[];
+};
+
+struct weir_cache {
+    size_t bytes, max_bytes;
+    struct weir_link used;
+    struct entry *buckets[BUCKETS];
+};
+
+struct weir_cache *weir_cache_create(size_t max_bytes)
+{
+    struct weir_cache *c = WEIR_NEW(struct weir_cache);
+
+    c->max_bytes = max_bytes;
+    weir_list_init(&c->used);
+    return c;
+}
+
+void weir_cache_destroy(struct weir_cache *c)
+{
+    if (!c)
+        return;
+    WEIR_LIST_EACH (&c->used, l, following)
+        free(WEIR_CONTAINER(l, struct entry, used));
+    free(c);
+}
+
+static struct entry **place_of(struct weir_cache *c, const struct weir_cache_key *key)
+{
+    struct entry **at;
+    uint64_t h;
+
+    memcpy(&h, key->bytes, sizeof h);
+    at = &c->buckets[h % BUCKETS];
+    while (*at && memcmp((*at)->key.bytes, key->bytes, sizeof key->bytes) != 0)
+        at = &(*at)->next;
+    return at;
+}
+
+static void drop(struct weir_cache *c, struct entry **at)
+{
+    struct entry *old = *at;
+
+    *at = old->next;
+    weir_list_remove(&old->used);
+    c->bytes -= sizeof *old + old->n;
+    free(old);
+}
+
+bool weir_cache_find(struct weir_cache *c, const struct weir_cache_key *key, int64_t now_ms,
+                     struct weir_cached *out)
+{
+    struct entry **at = place_of(c, key);
+
+    if (!*at)
+        return false;
+    if (now_ms >= (*at)->until_ms) {
+        drop(c, at);
+        return false;
+    }
+    weir_list_remove(&(*at)->used);
+    weir_list_push(&c->used, &(*at)->used);
+    *out = (struct weir_cached){(*at)->event_stream, {(*at)->body, (*at)->n}};
+    return true;
+}
+
+void weir_cache_keep(struct weir_cache *c, const struct weir_cache_key *key,
+                     const struct weir_cached *what, int64_t until_ms)
+{
+    size_t size = sizeof(struct entry) + what->body.n;
+    struct entry **at = place_of(c, key), *e;
+
+    if (*at)
+        drop(c, at);
+    if (size > c->max_bytes / LARGEST_SHARE)
+        return;
+    while (c->bytes + size > c->max_bytes)
+        drop(c, place_of(c, &WEIR_CONTAINER(c->used.next, struct entry, used)->key));
+    e = weir_alloc(size);
+    e->key = *key;
+    e->until_ms = until_ms;
+    e->event_stream = what->event_stream;
+    e->n = what->body.n;
+    if (e->n)
+        memcpy(e->body, what->body.p, e->n);
+    at = place_of(c, key);
+    e->next = *at;
+    *at = e;
+    weir_list_init(&e->used);
+    weir_list_push(&c->used, &e->used);
+    c->bytes += size;
+}
+
+size_t weir_cache_bytes(const struct weir_cache *c)
+{
+    return c->bytes;
+}
