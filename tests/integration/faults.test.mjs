@@ -256,3 +256,13 @@ test("B-22: what a provider bills beyond its hold is a debt that the next call m
   await assert.rejects(s.openai.chat.completions.create(chat({ max_tokens: 90 })), (e) => e.status === 402 || e.status === 429);
   assert.equal(s.mock.calls.length, 1);
 });
+
+test("T-04: a Messages stream begins with the cache's figures where its provider tells them at once", async (t) => {
+  const usage = { prompt_tokens: 20, completion_tokens: 1, total_tokens: 21, prompt_tokens_details: { cached_tokens: 12 } };
+  const events = [chunk({ role: "assistant", content: "a" }, null, { usage }), chunk({}, "stop", { usage: { ...usage, completion_tokens: 7 } }), done];
+  const s = await all(t, () => ({ events }));
+  const [start] = await messagesWire(s, "to-oa");
+  assert.equal(start.type, "message_start");
+  assert.equal(start.message.usage.cache_read_input_tokens, 12);
+  assert.equal(start.message.usage.input_tokens, 8);
+});

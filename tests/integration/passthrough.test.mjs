@@ -77,7 +77,7 @@ test("a hard budget of tokens refuses what has no bound, one of requests counts 
   await settled(weir, "calls", 2);
 });
 
-test("calls at once never spend more than the budget has", async (t) => {
+test("B-14: calls at once never spend more than the budget has", async (t) => {
   const { openai, media, weir } = await mediaSetting(t, { budgets: budget("money", "{usd: 0.2}"), plan: () => ({ gate: new Promise((r) => setTimeout(r, 50)) }) });
   const all = await Promise.allSettled(Array.from({ length: 12 }, () => openai.images.generate({ model: "pic", prompt: "A dam", n: 1 })));
   assert.equal(all.filter((r) => r.status === "fulfilled").length, 5);

@@ -97,7 +97,7 @@ function faults(replicas, mock, calls) {
   return { done, stop: () => ((going = false), all) };
 }
 
-test("B-03, B-05: replicas killed and stopped, the database restarted, again and again: mixed calls under three budgets stay exact", async (t) => {
+test("B-03, B-05, S-16: replicas killed and stopped, the database restarted, again and again: mixed calls under three budgets stay exact", async (t) => {
   const [proxies, most] = process.env.WEIR_NIGHTLY ? [16, 10_000] : [6, 1_500];
   const plans = [{}, { tokens: 37 }, { toolCall: { name: "x", args: { a: 1 } } }, { cacheRead: 3 }, { status: 500 }, { status: 400 }];
   const budgets = budget("money", "{usd: 100}") + budget("tokens", "{tokens: 100000000}") + budget("calls", `{requests: ${most}}`);

@@ -336,6 +336,7 @@ static void a_budget_that_left_the_policy_lends_on_over_a_restart(void **state)
     weir_ledger_detach(s);
 }
 
+/* B-04: what a failed answer makes a proxy say twice counts once. */
 static void an_ask_that_is_repeated_is_answered_again_and_lent_once(void **state)
 {
     struct weir_ledger_session *s = weir_ledger_attach(ledger, "node-1", on_down, &peer);
