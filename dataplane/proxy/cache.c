@@ -43,23 +43,31 @@ void weir_cache_destroy(struct weir_cache *c)
     free(c);
 }
 
-static struct entry **place_of(struct weir_cache *c, const struct weir_cache_key *key)
+static struct entry **bucket_of(struct weir_cache *c, const struct weir_cache_key *key)
 {
-    struct entry **at;
     uint64_t h;
 
     memcpy(&h, key->bytes, sizeof h);
-    at = &c->buckets[h % BUCKETS];
-    while (*at && memcmp((*at)->key.bytes, key->bytes, sizeof key->bytes) != 0)
-        at = &(*at)->next;
-    return at;
+    return &c->buckets[h % BUCKETS];
 }
 
-static void drop(struct weir_cache *c, struct entry **at)
+static struct entry *find(struct weir_cache *c, const struct weir_cache_key *key)
 {
-    struct entry *old = *at;
+    struct entry *e = *bucket_of(c, key);
 
-    *at = old->next;
+    while (e && memcmp(e->key.bytes, key->bytes, sizeof key->bytes) != 0)
+        e = e->next;
+    return e;
+}
+
+static void drop(struct weir_cache *c, struct entry *old)
+{
+    struct entry **at = bucket_of(c, &old->key);
+
+    while (*at && *at != old)
+        at = &(*at)->next;
+    if (*at)
+        *at = old->next;
     weir_list_remove(&old->used);
     c->bytes -= sizeof *old + old->n;
     free(old);
@@ -68,17 +76,17 @@ static void drop(struct weir_cache *c, struct entry **at)
 bool weir_cache_find(struct weir_cache *c, const struct weir_cache_key *key, int64_t now_ms,
                      struct weir_cached *out)
 {
-    struct entry **at = place_of(c, key);
+    struct entry *e = find(c, key);
 
-    if (!*at)
+    if (!e)
         return false;
-    if (now_ms >= (*at)->until_ms) {
-        drop(c, at);
+    if (now_ms >= e->until_ms) {
+        drop(c, e);
         return false;
     }
-    weir_list_remove(&(*at)->used);
-    weir_list_push(&c->used, &(*at)->used);
-    *out = (struct weir_cached){(*at)->event_stream, {(*at)->body, (*at)->n}};
+    weir_list_remove(&e->used);
+    weir_list_push(&c->used, &e->used);
+    *out = (struct weir_cached){e->event_stream, {e->body, e->n}};
     return true;
 }
 
@@ -86,14 +94,14 @@ void weir_cache_keep(struct weir_cache *c, const struct weir_cache_key *key,
                      const struct weir_cached *what, int64_t until_ms)
 {
     size_t size = sizeof(struct entry) + what->body.n;
-    struct entry **at = place_of(c, key), *e;
+    struct entry *e = find(c, key), **bucket = bucket_of(c, key);
 
-    if (*at)
-        drop(c, at);
+    if (e)
+        drop(c, e);
     if (size > c->max_bytes / LARGEST_SHARE)
         return;
     while (c->bytes + size > c->max_bytes)
-        drop(c, place_of(c, &WEIR_CONTAINER(c->used.next, struct entry, used)->key));
+        drop(c, WEIR_CONTAINER(c->used.next, struct entry, used));
     e = weir_alloc(size);
     e->key = *key;
     e->until_ms = until_ms;
@@ -101,9 +109,8 @@ void weir_cache_keep(struct weir_cache *c, const struct weir_cache_key *key,
     e->n = what->body.n;
     if (e->n)
         memcpy(e->body, what->body.p, e->n);
-    at = place_of(c, key);
-    e->next = *at;
-    *at = e;
+    e->next = *bucket;
+    *bucket = e;
     weir_list_init(&e->used);
     weir_list_push(&c->used, &e->used);
     c->bytes += size;
