@@ -9,7 +9,7 @@ struct weir_llm_bridge {
     const struct weir_llm_ops *client;
     struct weir_canon_reader reader;
     struct weir_canon_writer *writer;
-    struct weir_llm_usage usage; /* what the writer tells */
+    struct weir_usage usage; /* what the writer tells */
     struct weir_buf out, document;
     bool failed; /* the client was told of an error */
 };

@@ -111,8 +111,8 @@ struct weir_canon_answer_part {
 struct weir_canon_writer {
     struct weir_arena *arena;
     struct weir_buf *out;
-    enum weir_dialect from, to;         /* the provider's, the client's */
-    const struct weir_llm_usage *usage; /* kept up to date by the tap */
+    enum weir_dialect from, to;     /* the provider's, the client's */
+    const struct weir_usage *usage; /* kept up to date by the tap */
     const struct weir_llm_tool_name *tools;
     size_t tool_count;
     bool tells_usage;          /* the client asked for it in the stream */

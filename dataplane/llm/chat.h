@@ -16,12 +16,12 @@ extern const struct weir_llm_field weir_chat_fields[WEIR_CHAT_FIELDS];
 
 bool weir_chat_event(struct weir_llm_tap *t, const struct weir_sse_event *e);
 void weir_chat_usage(struct weir_llm_tap *t, struct weir_str raw);
-void weir_chat_cut(struct weir_llm_tap *t, struct weir_str notice,
-                   const struct weir_llm_usage *usage, struct weir_buf *out);
+void weir_chat_cut(struct weir_llm_tap *t, struct weir_str notice, const struct weir_usage *usage,
+                   struct weir_buf *out);
 bool weir_chat_read_n(struct weir_llm_decoder *d);
 bool weir_chat_read_stream_options(struct weir_llm_decoder *d);
 bool weir_chat_read_user(struct weir_llm_decoder *d);
-int weir_chat_add_usage(struct weir_buf *b, const struct weir_llm_usage *u); /* as an object */
+int weir_chat_add_usage(struct weir_buf *b, const struct weir_usage *u); /* as an object */
 int weir_chat_echo_body(struct weir_llm_echo *e, struct weir_buf *out);
 int weir_chat_echo_next(struct weir_llm_echo *e, struct weir_buf *out);
 

@@ -4,9 +4,9 @@
 
 enum { ROLE, TEXT, FINISH, USAGE, DONE, OVER };
 
-static struct weir_llm_usage usage_of(const struct weir_llm_echo *e)
+static struct weir_usage usage_of(const struct weir_llm_echo *e)
 {
-    struct weir_llm_usage u = WEIR_LLM_USAGE_NONE;
+    struct weir_usage u = WEIR_USAGE_NONE;
 
     u.input = e->input;
     u.output = e->output * e->call.n;
@@ -30,7 +30,7 @@ static const char *finish(const struct weir_llm_echo *e)
 
 int weir_chat_echo_body(struct weir_llm_echo *e, struct weir_buf *out)
 {
-    struct weir_llm_usage u = usage_of(e);
+    struct weir_usage u = usage_of(e);
 
     head(e, "chat.completion", out);
     for (int64_t i = 0; i < e->call.n; i++) {
@@ -67,7 +67,7 @@ static void chunk(const struct weir_llm_echo *e, const char *role, struct weir_s
 
 int weir_chat_echo_next(struct weir_llm_echo *e, struct weir_buf *out)
 {
-    struct weir_llm_usage u = usage_of(e);
+    struct weir_usage u = usage_of(e);
 
     if (e->step == TEXT && e->sent == e->text.n)
         e->step = FINISH;

@@ -4,7 +4,7 @@ enum { CONTENT_LEVELS = 6 };
 
 static void read_details(struct weir_llm_tap *t, struct weir_str raw)
 {
-    struct weir_llm_usage *u = &t->seen.usage;
+    struct weir_usage *u = &t->seen.usage;
     struct weir_str key, value;
     struct weir_json j;
 
@@ -35,7 +35,7 @@ static void read_cached(struct weir_llm_tap *t, struct weir_str key, struct weir
  * stands beside the completion instead, the sum of all says so. */
 void weir_chat_usage(struct weir_llm_tap *t, struct weir_str raw)
 {
-    struct weir_llm_usage *u = &t->seen.usage;
+    struct weir_usage *u = &t->seen.usage;
     struct weir_str key, value;
     struct weir_json j;
     int64_t total = -1, output = -1;
@@ -267,7 +267,7 @@ bool weir_chat_event(struct weir_llm_tap *t, const struct weir_sse_event *e)
     return !(usage && t->last_empty && t->conf.hide_usage && !t->seen.error);
 }
 
-int weir_chat_add_usage(struct weir_buf *b, const struct weir_llm_usage *u)
+int weir_chat_add_usage(struct weir_buf *b, const struct weir_usage *u)
 {
     int64_t in = u->input > 0 ? u->input : 0, out = u->output > 0 ? u->output : 0;
 
@@ -309,8 +309,8 @@ static void cut_choices(struct weir_llm_tap *t, struct weir_str notice, struct w
     }
 }
 
-void weir_chat_cut(struct weir_llm_tap *t, struct weir_str notice,
-                   const struct weir_llm_usage *usage, struct weir_buf *out)
+void weir_chat_cut(struct weir_llm_tap *t, struct weir_str notice, const struct weir_usage *usage,
+                   struct weir_buf *out)
 {
     cut_choices(t, notice, out);
     if (t->conf.client_usage) {

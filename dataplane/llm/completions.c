@@ -44,7 +44,7 @@ static void chunk_begins(const struct weir_llm_tap *t, struct weir_buf *out)
 }
 
 /* Finishes the choices that are still open; the first one says why. */
-static void cut(struct weir_llm_tap *t, struct weir_str notice, const struct weir_llm_usage *usage,
+static void cut(struct weir_llm_tap *t, struct weir_str notice, const struct weir_usage *usage,
                 struct weir_buf *out)
 {
     for (unsigned i = 0; i < WEIR_LLM_PARTS; i++) {

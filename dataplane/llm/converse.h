@@ -18,9 +18,9 @@ extern const struct weir_llm_field weir_converse_fields[WEIR_CONVERSE_FIELDS];
 bool weir_converse_event(struct weir_llm_tap *t, const struct weir_sse_event *e);
 void weir_converse_usage(struct weir_llm_tap *t, struct weir_str raw);
 void weir_converse_cut(struct weir_llm_tap *t, struct weir_str notice,
-                       const struct weir_llm_usage *usage, struct weir_buf *out);
+                       const struct weir_usage *usage, struct weir_buf *out);
 /* The members "usage" and "metrics". */
-void weir_converse_put_usage(struct weir_jw *j, const struct weir_llm_usage *u, int64_t elapsed_ms);
+void weir_converse_put_usage(struct weir_jw *j, const struct weir_usage *u, int64_t elapsed_ms);
 int weir_converse_echo_body(struct weir_llm_echo *e, struct weir_buf *out);
 int weir_converse_echo_next(struct weir_llm_echo *e, struct weir_buf *out);
 

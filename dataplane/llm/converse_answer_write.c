@@ -51,7 +51,7 @@ static const char *reason(const struct weir_canon_writer *w)
 }
 
 /* Writes to the cache by how long they are kept. */
-static void write_details(struct weir_jw *j, const struct weir_llm_usage *u)
+static void write_details(struct weir_jw *j, const struct weir_usage *u)
 {
     const struct {
         const char *ttl;
@@ -71,7 +71,7 @@ static void write_details(struct weir_jw *j, const struct weir_llm_usage *u)
 }
 
 /* Cache tokens stand beside the input there, not in it. */
-void weir_converse_put_usage(struct weir_jw *j, const struct weir_llm_usage *u, int64_t elapsed_ms)
+void weir_converse_put_usage(struct weir_jw *j, const struct weir_usage *u, int64_t elapsed_ms)
 {
     int64_t write = weir_llm_known(u->cache_write) + weir_llm_known(u->cache_write_1h);
 

@@ -31,7 +31,7 @@ void weir_converse_usage(struct weir_llm_tap *t, struct weir_str raw)
                                            {"cacheWriteInputTokens", &write},
                                            {"cacheDetails", &details}};
     struct weir_llm_raw_usage *r = &t->raw;
-    struct weir_llm_usage *u = &t->seen.usage;
+    struct weir_usage *u = &t->seen.usage;
 
     if (!weir_canon_find(raw, want, 5))
         return;
@@ -163,7 +163,7 @@ static void add_notice(struct weir_llm_tap *t, struct weir_str notice, struct we
 }
 
 void weir_converse_cut(struct weir_llm_tap *t, struct weir_str notice,
-                       const struct weir_llm_usage *usage, struct weir_buf *out)
+                       const struct weir_usage *usage, struct weir_buf *out)
 {
     struct weir_buf payload;
     struct weir_jw j = {.b = &payload};

@@ -27,9 +27,9 @@ extern const struct weir_llm_field weir_gemini_embed_batch_fields[WEIR_GEMINI_EM
 
 bool weir_gemini_event(struct weir_llm_tap *t, const struct weir_sse_event *e);
 void weir_gemini_usage(struct weir_llm_tap *t, struct weir_str raw);
-void weir_gemini_cut(struct weir_llm_tap *t, struct weir_str notice,
-                     const struct weir_llm_usage *usage, struct weir_buf *out);
-void weir_gemini_add_usage(struct weir_buf *b, const struct weir_llm_usage *u); /* as an object */
+void weir_gemini_cut(struct weir_llm_tap *t, struct weir_str notice, const struct weir_usage *usage,
+                     struct weir_buf *out);
+void weir_gemini_add_usage(struct weir_buf *b, const struct weir_usage *u); /* as an object */
 int weir_gemini_echo_body(struct weir_llm_echo *e, struct weir_buf *out);
 int weir_gemini_echo_next(struct weir_llm_echo *e, struct weir_buf *out);
 

@@ -8,7 +8,7 @@ enum { TEXT, FINISH, OVER };
 static void chunk(const struct weir_llm_echo *e, struct weir_str text, bool last,
                   struct weir_buf *out)
 {
-    struct weir_llm_usage u = WEIR_LLM_USAGE_NONE;
+    struct weir_usage u = WEIR_USAGE_NONE;
 
     u.input = e->input;
     u.output = e->output * e->call.n;

@@ -6,7 +6,7 @@
  * in beside the prompt's; cached tokens are in the prompt's. All are cumulative. */
 void weir_gemini_usage(struct weir_llm_tap *t, struct weir_str raw)
 {
-    struct weir_llm_usage *u = &t->seen.usage;
+    struct weir_usage *u = &t->seen.usage;
     struct weir_llm_raw_usage *r = &t->raw;
     int64_t total = -1, tools = 0;
     struct weir_str key, value;
@@ -199,7 +199,7 @@ bool weir_gemini_event(struct weir_llm_tap *t, const struct weir_sse_event *e)
     return true;
 }
 
-void weir_gemini_add_usage(struct weir_buf *b, const struct weir_llm_usage *u)
+void weir_gemini_add_usage(struct weir_buf *b, const struct weir_usage *u)
 {
     int64_t input = weir_llm_known(u->input), output = weir_llm_known(u->output),
             thoughts = weir_llm_known(u->reasoning);
@@ -233,8 +233,8 @@ static void cut_candidates(struct weir_llm_tap *t, struct weir_str notice, struc
     }
 }
 
-void weir_gemini_cut(struct weir_llm_tap *t, struct weir_str notice,
-                     const struct weir_llm_usage *usage, struct weir_buf *out)
+void weir_gemini_cut(struct weir_llm_tap *t, struct weir_str notice, const struct weir_usage *usage,
+                     struct weir_buf *out)
 {
     weir_buf_addz(out, "data: {\"candidates\":[");
     cut_candidates(t, notice, out);

@@ -16,18 +16,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "dataplane/llm/dialect.h"
-
-/* Tokens. -1: the provider did not say; 0 is an answer. Every dialect is brought to the same sense:
- * input is the whole input; the three cache figures are parts of it and don't overlap (cache_write
- * are five-minute writes); reasoning is a part of output. */
-struct weir_llm_usage {
-    int64_t input, output;
-    int64_t cache_read, cache_write, cache_write_1h;
-    int64_t reasoning;
-    bool estimated; /* counted here for want of the provider's figure */
-};
-
-#define WEIR_LLM_USAGE_NONE ((struct weir_llm_usage){-1, -1, -1, -1, -1, -1, false})
+#include "pricing/usage.h"
 
 /* A JSON value's place in the body; n 0: absent. */
 struct weir_llm_span {
@@ -102,9 +91,9 @@ void weir_llm_edit(const struct weir_llm_call *call, struct weir_str body,
 
 /* What an answer has said so far. */
 struct weir_llm_seen {
-    struct weir_llm_usage usage; /* as given; see weir_llm_tap_usage() */
-    struct weir_str model;       /* that served; absent: not said */
-    struct weir_str finish;      /* finish_reason or stop_reason, the last one */
+    struct weir_usage usage; /* as given; see weir_llm_tap_usage() */
+    struct weir_str model;   /* that served; absent: not said */
+    struct weir_str finish;  /* finish_reason or stop_reason, the last one */
     struct weir_str error_type, error_message;
     uint64_t events;         /* of a stream, with comments */
     uint64_t content_events; /* with text, reasoning or arguments */
@@ -161,7 +150,7 @@ const struct weir_llm_seen *weir_llm_tap_seen(const struct weir_llm_tap *t);
 
 /* Usage to settle by: the provider's figures, gaps filled by estimates (and marked) unless the
  * answer is an error without content, which costs nothing. */
-void weir_llm_tap_usage(const struct weir_llm_tap *t, struct weir_llm_usage *out);
+void weir_llm_tap_usage(const struct weir_llm_tap *t, struct weir_usage *out);
 
 /* Appends what ends a stream properly where it stands: open parts closed, notice (a sentence for
  * the reader; may be absent) as text, the dialect's finish reason for a length limit, usage,

@@ -152,7 +152,7 @@ struct weir_llm_ops {
     bool (*event)(struct weir_llm_tap *t, const struct weir_sse_event *e); /* false: keep it back */
     void (*usage)(struct weir_llm_tap *t, struct weir_str raw);
     struct weir_llm_doc_paths paths[WEIR_DOC_COUNT];
-    void (*cut)(struct weir_llm_tap *t, struct weir_str notice, const struct weir_llm_usage *usage,
+    void (*cut)(struct weir_llm_tap *t, struct weir_str notice, const struct weir_usage *usage,
                 struct weir_buf *out);
     int (*error_body)(const struct weir_err *err, struct weir_str request_id, struct weir_buf *out);
     int (*fail)(const struct weir_err *err, struct weir_str request_id, struct weir_buf *out);

@@ -21,7 +21,7 @@ bool weir_messages_canon_thinking(struct weir_canon_in *in, const char *path);
 bool weir_messages_event(struct weir_llm_tap *t, const struct weir_sse_event *e);
 void weir_messages_usage(struct weir_llm_tap *t, struct weir_str raw);
 void weir_messages_cut(struct weir_llm_tap *t, struct weir_str notice,
-                       const struct weir_llm_usage *usage, struct weir_buf *out);
+                       const struct weir_usage *usage, struct weir_buf *out);
 int weir_messages_echo_body(struct weir_llm_echo *e, struct weir_buf *out);
 int weir_messages_echo_next(struct weir_llm_echo *e, struct weir_buf *out);
 

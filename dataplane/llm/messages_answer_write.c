@@ -23,7 +23,7 @@ static void end(struct weir_canon_writer *w, struct weir_jw *j)
 /* Cache tokens stand beside the input here, not in it. */
 static void write_usage(struct weir_canon_writer *w, struct weir_jw *j)
 {
-    const struct weir_llm_usage *u = w->usage;
+    const struct weir_usage *u = w->usage;
     int64_t write = weir_llm_known(u->cache_write) + weir_llm_known(u->cache_write_1h);
 
     weir_jw_object(j, "usage");

@@ -4,7 +4,7 @@
 static void to_common(struct weir_llm_tap *t)
 {
     const struct weir_llm_raw_usage *r = &t->raw;
-    struct weir_llm_usage *u = &t->seen.usage;
+    struct weir_usage *u = &t->seen.usage;
     int64_t write = r->cache_write, long_write = r->write_1h;
 
     if (write < 0 && (r->write_5m >= 0 || r->write_1h >= 0))
@@ -219,7 +219,7 @@ static void add_notice(struct weir_llm_tap *t, struct weir_str notice, struct we
 }
 
 void weir_messages_cut(struct weir_llm_tap *t, struct weir_str notice,
-                       const struct weir_llm_usage *usage, struct weir_buf *out)
+                       const struct weir_usage *usage, struct weir_buf *out)
 {
     if (!t->seen.finish.n) {
         close_blocks(t, out);

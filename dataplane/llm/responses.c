@@ -33,7 +33,7 @@ void weir_responses_begin(struct weir_jw *j, const char *key,
     weir_jw_array(j, "output");
 }
 
-void weir_responses_end(struct weir_jw *j, const struct weir_llm_usage *u)
+void weir_responses_end(struct weir_jw *j, const struct weir_usage *u)
 {
     weir_jw_end_array(j);
     if (u) {

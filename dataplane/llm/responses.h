@@ -17,7 +17,7 @@ extern const struct weir_llm_field weir_responses_fields[WEIR_RESPONSES_FIELDS];
 bool weir_responses_event(struct weir_llm_tap *t, const struct weir_sse_event *e);
 void weir_responses_usage(struct weir_llm_tap *t, struct weir_str raw);
 void weir_responses_cut(struct weir_llm_tap *t, struct weir_str notice,
-                        const struct weir_llm_usage *usage, struct weir_buf *out);
+                        const struct weir_usage *usage, struct weir_buf *out);
 int weir_responses_echo_body(struct weir_llm_echo *e, struct weir_buf *out);
 int weir_responses_echo_next(struct weir_llm_echo *e, struct weir_buf *out);
 
@@ -48,7 +48,7 @@ struct weir_responses_head {
 void weir_responses_begin(struct weir_jw *j, const char *key,
                           const struct weir_responses_head *head);
 /* Ends it; usage NULL: null. */
-void weir_responses_end(struct weir_jw *j, const struct weir_llm_usage *usage);
+void weir_responses_end(struct weir_jw *j, const struct weir_usage *usage);
 
 /* A text part, {"type":"output_text"} or refusal, as a value or a member. */
 void weir_responses_text_part(struct weir_jw *j, const char *key, bool refusal,

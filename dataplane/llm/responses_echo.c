@@ -55,7 +55,7 @@ static void put_item(struct weir_jw *j, const char *key, const struct texts *t, 
 static void put_response(const struct weir_llm_echo *e, struct weir_jw *j, const char *key,
                          const struct texts *t, bool done)
 {
-    struct weir_llm_usage u = WEIR_LLM_USAGE_NONE;
+    struct weir_usage u = WEIR_USAGE_NONE;
     const char *end = e->limited ? "incomplete" : "completed";
     struct weir_responses_head head = {.id = weir_str_of(t->id),
                                        .model = escaped(&t->model),

@@ -44,7 +44,7 @@ static struct weir_responses_kept *kept_of(struct weir_llm_tap *t)
 
 static void read_details(struct weir_llm_tap *t, struct weir_str raw)
 {
-    struct weir_llm_usage *u = &t->seen.usage;
+    struct weir_usage *u = &t->seen.usage;
     struct weir_str cached = WEIR_STR_NULL, written = cached, reasoning = cached;
     const struct weir_canon_want want[] = {{"cached_tokens", &cached},
                                            {"cache_write_tokens", &written},
@@ -430,7 +430,7 @@ static struct weir_str escaped(struct weir_llm_tap *t, struct weir_str s)
 }
 
 void weir_responses_cut(struct weir_llm_tap *t, struct weir_str notice,
-                        const struct weir_llm_usage *usage, struct weir_buf *out)
+                        const struct weir_usage *usage, struct weir_buf *out)
 {
     struct weir_responses_kept *k = kept_of(t);
     struct cut c = {out, k->sequence};

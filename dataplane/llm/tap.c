@@ -99,7 +99,7 @@ struct weir_llm_tap *weir_llm_tap_create(struct weir_arena *a, const struct weir
     t->ops = weir_llm_ops(conf->dialect);
     WEIR_ASSERT(t->ops);
     t->arena = a;
-    t->seen.usage = WEIR_LLM_USAGE_NONE;
+    t->seen.usage = WEIR_USAGE_NONE;
     t->raw = (struct weir_llm_raw_usage){-1, -1, -1, -1, -1, -1, -1};
     if (!conf->event_stream)
         start_document(t);
@@ -365,7 +365,7 @@ int weir_llm_tap_end(struct weir_llm_tap *t, weir_llm_sink_fn *sink, void *arg)
     return t->seen.complete || t->seen.error ? WEIR_OK : WEIR_ECLOSED;
 }
 
-void weir_llm_tap_usage(const struct weir_llm_tap *t, struct weir_llm_usage *out)
+void weir_llm_tap_usage(const struct weir_llm_tap *t, struct weir_usage *out)
 {
     *out = t->seen.usage;
     if (t->seen.error && !t->seen.content && out->input < 0 && out->output < 0) {
@@ -391,7 +391,7 @@ void weir_llm_tap_usage(const struct weir_llm_tap *t, struct weir_llm_usage *out
 
 int weir_llm_tap_cut(struct weir_llm_tap *t, struct weir_str notice, struct weir_buf *out)
 {
-    struct weir_llm_usage usage;
+    struct weir_usage usage;
 
     if (t->document || !t->begun || t->seen.complete || t->seen.error || !t->ops->cut)
         return WEIR_ESTATE;

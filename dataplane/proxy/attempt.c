@@ -33,7 +33,7 @@ void weir_attempt_open(struct weir_exchange *x)
 
 /* A call that passed has the usage that its answer tells, if any. */
 static bool read_passed(const struct weir_exchange *x, const struct weir_attempt *a, bool billable,
-                        struct weir_llm_usage *out)
+                        struct weir_usage *out)
 {
     if (a->status == 0 || !x->tap)
         return billable;
@@ -46,9 +46,9 @@ static bool read_passed(const struct weir_exchange *x, const struct weir_attempt
 /* What an attempt used. False: nothing that anybody bills, as with an answer that is an error,
  * whatever its body looks like. */
 static bool read_usage(const struct weir_exchange *x, const struct weir_attempt *a, bool billable,
-                       struct weir_llm_usage *out)
+                       struct weir_usage *out)
 {
-    *out = (struct weir_llm_usage){0};
+    *out = (struct weir_usage){0};
     if (x->endpoint.operation == WEIR_OP_PASS)
         return read_passed(x, a, billable, out);
     if (x->endpoint.operation != WEIR_OP_GENERATE || a->status >= 300)
@@ -60,7 +60,7 @@ static bool read_usage(const struct weir_exchange *x, const struct weir_attempt 
         return !seen->error || seen->content || out->input > 0 || out->output > 0;
     }
     if (billable)
-        *out = (struct weir_llm_usage){.input = x->call.input_estimate, .estimated = true};
+        *out = (struct weir_usage){.input = x->call.input_estimate, .estimated = true};
     return billable;
 }
 
@@ -74,7 +74,7 @@ static void close_attempt(struct weir_exchange *x, struct weir_attempt *a, const
     weir_judge_end(x, a);
     a->billed = read_usage(x, a, billable, &a->usage);
     if (!a->billed)
-        a->usage = (struct weir_llm_usage){0};
+        a->usage = (struct weir_usage){0};
     else if (x->endpoint.operation == WEIR_OP_PASS && a->candidate->flat_nano_usd >= 0)
         cost.nano_usd = a->candidate->flat_nano_usd;
     else if (a->candidate->price)

@@ -226,7 +226,7 @@ int64_t weir_charge_worst(const struct weir_exchange *x, size_t charge, int64_t 
 static int64_t used_by(const struct weir_exchange *x, const struct weir_policy_budget *b,
                        const struct weir_attempt *a)
 {
-    const struct weir_llm_usage *u = &a->usage;
+    const struct weir_usage *u = &a->usage;
     int64_t tokens = (u->input > 0 ? u->input : 0) + (u->output > 0 ? u->output : 0);
 
     switch (b->conf.unit) {

@@ -11,7 +11,6 @@
 #include "common/net/wheel.h"
 #include "dataplane/budget/holder.h"
 #include "dataplane/llm/llm.h"
-#include "dataplane/llm/pricing.h"
 #include "dataplane/llm/translate.h"
 #include "dataplane/proxy/cache.h"
 #include "dataplane/proxy/caller.h"
@@ -21,6 +20,7 @@
 #include "dataplane/proxy/turns.h"
 #include "dataplane/proxy/tokens.h"
 #include "dataplane/telemetry/record.h"
+#include "pricing/pricing.h"
 
 struct weir_worker;
 
@@ -62,7 +62,7 @@ struct weir_attempt {
     const char *error; /* NULL: it went well */
     int64_t started_us, ended_us;
     int64_t cost_nano_usd;
-    struct weir_llm_usage usage; /* nothing billed: zeros */
+    struct weir_usage usage; /* nothing billed: zeros */
     bool billed, reused_connection;
     bool stale;                 /* it met a kept connection that was closed already */
     struct weir_health *health; /* of its target; NULL: judged, or not to be */

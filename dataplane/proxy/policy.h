@@ -16,8 +16,8 @@
 #include "dataplane/credentials/source.h"
 #include "dataplane/llm/fields.h"
 #include "dataplane/llm/llm.h"
-#include "dataplane/llm/pricing.h"
 #include "dataplane/proxy/health.h"
+#include "pricing/pricing.h"
 #include "weir/v1/config.pb-c.h"
 
 struct weir_policy;

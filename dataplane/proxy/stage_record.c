@@ -91,7 +91,7 @@ static void add_tokens(int64_t *sum, int64_t n)
         *sum = (*sum > 0 ? *sum : 0) + n;
 }
 
-static void add_usage(struct weir_record_usage *sum, const struct weir_llm_usage *u)
+static void add_usage(struct weir_record_usage *sum, const struct weir_usage *u)
 {
     add_tokens(&sum->input_tokens, u->input);
     add_tokens(&sum->output_tokens, u->output);
@@ -134,7 +134,7 @@ static void fill_cost(const struct weir_exchange *x, struct weir_record *r)
     if (!x->sent ||
         (x->endpoint.operation != WEIR_OP_GENERATE && x->endpoint.operation != WEIR_OP_PASS))
         return;
-    add_usage(&r->usage, &(struct weir_llm_usage){0, 0, -1, -1, -1, -1, false});
+    add_usage(&r->usage, &(struct weir_usage){0, 0, -1, -1, -1, -1, false});
     for (size_t i = 0; i < x->attempt_count; i++) {
         const struct weir_attempt *a = &x->attempts[i];
 

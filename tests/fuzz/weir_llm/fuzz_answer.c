@@ -72,7 +72,7 @@ static void check(enum weir_dialect d, bool events, const char *p, size_t n)
     struct weir_llm_tap_conf conf = {
         .dialect = d, .event_stream = events, .hide_usage = n & 1, .max_event_bytes = 1 << 16};
     struct weir_arena *a = weir_arena_create(NULL);
-    struct weir_llm_usage u;
+    struct weir_usage u;
     struct run whole, split, again;
 
     run(&whole, a, &conf, p, n, n);

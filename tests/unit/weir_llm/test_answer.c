@@ -98,7 +98,7 @@ static void a_chat_stream_cut_at_any_byte_is_read_and_its_added_usage_taken_out(
 static void usage_in_a_frame_with_choices_counts_and_the_last_one_wins(void **state)
 {
     struct weir_llm_tap *t = stream(WEIR_DIALECT_OPENAI_CHAT, true);
-    struct weir_llm_usage u;
+    struct weir_usage u;
 
     (void)state;
     feed(t, CHUNK("\"content\":\"a\"", ",\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":1}"));
@@ -115,7 +115,7 @@ static void usage_in_a_frame_with_choices_counts_and_the_last_one_wins(void **st
 static void zero_usage_is_an_answer_and_absent_usage_is_estimated(void **state)
 {
     struct weir_llm_tap *t = stream(WEIR_DIALECT_OPENAI_CHAT, false);
-    struct weir_llm_usage u;
+    struct weir_usage u;
 
     (void)state;
     feed(t, CHUNK("\"content\":\"a\"", ""));
@@ -233,7 +233,7 @@ static void whole_documents_tell_usage_in_either_dialect(void **state)
         "{\"thinking_tokens\":20}}}";
     struct weir_llm_tap_conf conf = {.dialect = WEIR_DIALECT_OPENAI_CHAT};
     struct weir_llm_tap *t = weir_llm_tap_create(arena, &conf);
-    struct weir_llm_usage u;
+    struct weir_usage u;
 
     (void)state;
     for (size_t i = 0; i < sizeof(chat) - 1; i++)
@@ -258,7 +258,7 @@ static void an_error_answer_is_seen_and_costs_nothing(void **state)
     struct weir_llm_tap_conf conf = {.dialect = WEIR_DIALECT_ANTHROPIC_MESSAGES,
                                      .input_estimate = 9};
     struct weir_llm_tap *t = weir_llm_tap_create(arena, &conf);
-    struct weir_llm_usage u;
+    struct weir_usage u;
 
     (void)state;
     feed(t, "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Over\"}}");

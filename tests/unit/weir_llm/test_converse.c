@@ -127,7 +127,7 @@ static void cache_tokens_are_parts_of_the_input(void **state)
     const struct weir_llm_tap_conf conf = {
         .dialect = WEIR_DIALECT_BEDROCK, .client = WEIR_DIALECT_OPENAI_CHAT, .event_stream = true};
     struct weir_llm_tap *t = weir_llm_tap_create(arena, &conf);
-    struct weir_llm_usage u;
+    struct weir_usage u;
     struct weir_buf b;
 
     (void)state;

@@ -58,11 +58,11 @@ static void sink(void *arg, const char *p, size_t n)
     weir_buf_add(arg, p, n);
 }
 
-static struct weir_llm_usage usage_of(enum weir_dialect d, const char *answer)
+static struct weir_usage usage_of(enum weir_dialect d, const char *answer)
 {
     struct weir_llm_tap *t = weir_llm_tap_create(
         arena, &(struct weir_llm_tap_conf){.dialect = d, .status = 200, .input_estimate = 9});
-    struct weir_llm_usage u;
+    struct weir_usage u;
 
     weir_buf_clear(&sent);
     assert_int_equal(weir_llm_tap_feed(t, answer, strlen(answer), sink, &sent), WEIR_OK);
@@ -118,7 +118,7 @@ static void input_of_embeddings_is_bounded_and_has_no_output(void **state)
 
 static void usage_of_embeddings_is_input_alone(void **state)
 {
-    struct weir_llm_usage u;
+    struct weir_usage u;
 
     (void)state;
     u = usage_of(WEIR_DIALECT_OPENAI_EMBEDDINGS,
@@ -161,7 +161,7 @@ static void servers_tell_usage_in_their_own_ways(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct weir_llm_usage u = usage_of(
+        struct weir_usage u = usage_of(
             WEIR_DIALECT_OPENAI_CHAT,
             weir_arena_printf(arena, "{\"choices\":[{\"finish_reason\":\"stop\"}],\"usage\":%s}",
                               cases[i].usage));
@@ -193,7 +193,7 @@ static void usage_of_groqs_streams_is_read_and_stays(void **state)
     const char *events = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}],"
                          "\"x_groq\":{\"id\":\"r\",\"usage\":{\"prompt_tokens\":7,"
                          "\"completion_tokens\":3}}}\n\ndata: [DONE]\n\n";
-    struct weir_llm_usage u;
+    struct weir_usage u;
 
     (void)state;
     weir_llm_tap_usage(streamed(events), &u);

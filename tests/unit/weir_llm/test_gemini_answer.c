@@ -70,7 +70,7 @@ static void becomes(enum weir_dialect from, enum weir_dialect to, bool stream, c
 static void usage_has_thoughts_in_the_output_and_tools_in_the_input(void **state)
 {
     const struct weir_llm_seen *s = feed(GEMINI, GEMINI, true, STREAM, 5);
-    struct weir_llm_usage u;
+    struct weir_usage u;
 
     (void)state;
     assert_false(s->complete);
@@ -104,7 +104,7 @@ static void a_blocked_prompt_is_complete_and_costs_its_input(void **state)
         "data: {\"promptFeedback\":{\"blockReason\":\"SAFETY\"},\"usageMetadata\":"
         "{\"promptTokenCount\":9,\"totalTokenCount\":9}}\n\n";
     const struct weir_llm_seen *s = feed(GEMINI, GEMINI, true, blocked, 4);
-    struct weir_llm_usage u;
+    struct weir_usage u;
 
     (void)state;
     assert_int_equal(weir_llm_tap_end(tap, sink, NULL), WEIR_OK);

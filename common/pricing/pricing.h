@@ -4,15 +4,15 @@
  * Built once (create, add, seal), then read-only and free to share between threads. Money is int64
  * nano-USD, rates are nano-USD per million tokens; every sum rounds up and saturates at INT64_MAX.
  */
-#ifndef WEIR_LLM_PRICING_H
-#define WEIR_LLM_PRICING_H
+#ifndef WEIR_PRICING_PRICING_H
+#define WEIR_PRICING_PRICING_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/str.h"
-#include "dataplane/llm/llm.h"
+#include "pricing/usage.h"
 #include "weir/v1/config.pb-c.h"
 
 struct weir_prices;
@@ -57,7 +57,7 @@ struct weir_cost {
 
 /* Absent figures count as 0: fill them in first. Cached and cache-write tokens are charged at their
  * own rate and not again as input; reasoning tokens not again as output. */
-void weir_price_cost(const struct weir_price *e, const struct weir_llm_usage *usage,
+void weir_price_cost(const struct weir_price *e, const struct weir_usage *usage,
                      struct weir_cost *out);
 
 /* No usage with at most these tokens costs more: the highest rate that any tier within reach and

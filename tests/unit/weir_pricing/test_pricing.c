@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "base/rand.h"
-#include "dataplane/llm/pricing.h"
+#include "pricing/pricing.h"
 
 #define USD(x) ((int64_t)((x)*1000000000LL))
 
@@ -50,7 +50,7 @@ static void add(struct weir_prices *t, const char *name, Weir__V1__Price *prices
 static int64_t input_rate(const struct weir_prices *t, const char *provider, const char *model)
 {
     const struct weir_price *e = weir_prices_find(t, weir_str_of(provider), weir_str_of(model));
-    struct weir_llm_usage u = WEIR_LLM_USAGE_NONE;
+    struct weir_usage u = WEIR_USAGE_NONE;
     struct weir_cost c;
 
     if (!e)
@@ -128,7 +128,7 @@ static void cached_and_reasoning_tokens_are_charged_once(void **state)
 {
     struct weir_prices *t = weir_prices_create();
     Weir__V1__Price p = price_of("m", NULL, USD(3), USD(15));
-    struct weir_llm_usage u = {1000, 100, 600, 200, 100, 40, false};
+    struct weir_usage u = {1000, 100, 600, 200, 100, 40, false};
     struct weir_cost c;
 
     (void)state;
@@ -152,7 +152,7 @@ static void a_tier_holds_for_the_whole_call_and_costs_round_up(void **state)
     struct weir_prices *t = weir_prices_create();
     Weir__V1__Price p = price_of("m", NULL, 1, 1);
     Weir__V1__PriceTier tier = WEIR__V1__PRICE_TIER__INIT, *tiers[] = {&tier};
-    struct weir_llm_usage u = WEIR_LLM_USAGE_NONE;
+    struct weir_usage u = WEIR_USAGE_NONE;
     const struct weir_price *e;
     struct weir_cost c;
 
@@ -220,7 +220,7 @@ static void no_usage_within_the_bounds_costs_more_than_the_hold(void **state)
         Weir__V1__PriceTier tiers[4], *list[4];
         Weir__V1__Price p;
         struct weir_prices *t = weir_prices_create();
-        struct weir_llm_usage u = {0};
+        struct weir_usage u = {0};
         int64_t in = below(&r, 500000), out = below(&r, 200000);
         const struct weir_price *e;
         struct weir_cost c;

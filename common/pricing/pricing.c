@@ -1,4 +1,4 @@
-#include "dataplane/llm/pricing.h"
+#include "pricing/pricing.h"
 
 #include "base/arena.h"
 #include "base/hash.h"
@@ -279,8 +279,7 @@ static void part(struct weir_cost *c, const char *kind, int64_t tokens, int64_t 
     *sum += (unsigned __int128)tokens * (unsigned __int128)rate;
 }
 
-void weir_price_cost(const struct weir_price *e, const struct weir_llm_usage *u,
-                     struct weir_cost *out)
+void weir_price_cost(const struct weir_price *e, const struct weir_usage *u, struct weir_cost *out)
 {
     int64_t read = at_least_0(u->cache_read), write = at_least_0(u->cache_write);
     int64_t write_1h = at_least_0(u->cache_write_1h), reasoning = at_least_0(u->reasoning);
