@@ -137,6 +137,8 @@ bool weir__api_day(struct weir_str text, int64_t *out_ms);
 bool weir__api_query_days(struct weir_api_ctx *c, int64_t *from_ms, int64_t *until_ms);
 void weir__api_calls(struct weir_api_ctx *c);
 void weir__api_call(struct weir_api_ctx *c);
+void weir__api_prices(struct weir_api_ctx *c);
+void weir__api_price_cost(struct weir_api_ctx *c);
 void weir__api_top(struct weir_api_ctx *c);
 
 void weir__api_budgets(struct weir_api_ctx *c);

@@ -52,6 +52,9 @@ enum weir_cli_flag_id {
     WEIR_FLAG_TLS_CERT,
     WEIR_FLAG_TLS_KEY,
     WEIR_FLAG_HEAD,
+    WEIR_FLAG_MATCH,
+    WEIR_FLAG_INPUT,
+    WEIR_FLAG_OUTPUT_TOKENS,
     WEIR_FLAG_DAY,
     WEIR_FLAG_FROM,
     WEIR_FLAG_REASON,
@@ -140,6 +143,7 @@ int weir__cli_spend_correct(struct weir_cli *cli);
 int weir__cli_spend_corrections(struct weir_cli *cli);
 int weir__cli_reconcile(struct weir_cli *cli);
 int weir__cli_chargeback(struct weir_cli *cli);
+int weir__cli_prices(struct weir_cli *cli);
 int weir__cli_export(struct weir_cli *cli);
 int weir__cli_top(struct weir_cli *cli);
 int weir__cli_calls(struct weir_cli *cli);

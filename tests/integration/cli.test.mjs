@@ -209,3 +209,20 @@ test("explain knows every kind and the fields of a path; completion and help are
   const help = await run(["help", "spend"]);
   assert.match(help.out, /--by LABELS/);
 });
+
+test("prices: lists what is in force and says what a call would cost, as the ledger would charge it", async (t) => {
+  const { mock, weir, openai } = await setting(t, { budgets: budget("money", "{usd: 1}"), plan: () => ({ tokens: 7 }) });
+  const weirCli = at(weir);
+  const listed = await weirCli("prices", "--match", "mock-");
+  assert.equal(listed.code, OK, listed.all);
+  assert.match(listed.out, /mock-small\s+\$0\.15\d*\s+\$0\.60/);
+  await openai.chat.completions.create(chat());
+  const { input, output } = mock.calls[0].usage;
+  const cost = await weirCli("prices", "mock-small", "--input", String(input), "--output-tokens", String(output), "-o", "json");
+  assert.equal(BigInt(JSON.parse(cost.out).costNano), mock.bill);
+  assert.match((await weirCli("prices", "mock-small")).out, /costs\s+\$0\.75/);
+  const unknown = await weirCli("prices", "nobody-knows");
+  assert.equal(unknown.code, NOT_FOUND);
+  assert.match(unknown.err, /nobody-knows[\s\S]*PriceList/);
+  assert.notEqual((await weirCli("prices", "mock-small", "--input", "many")).code, OK);
+});
