@@ -279,6 +279,27 @@ struct weir_canon_message *weir_canon_add_message(struct weir_canon_in *in,
     return c->last_message = m;
 }
 
+bool weir_canon_read_message(struct weir_canon_in *in, struct weir_str raw,
+                             bool (*read_content)(struct weir_canon_in *in, struct weir_str raw,
+                                                  struct weir_canon_message *to, bool nested))
+{
+    struct weir_str role = WEIR_STR_NULL, content = role;
+    const struct weir_canon_want want[] = {{"role", &role}, {"content", &content}};
+    struct weir_canon_message *m;
+
+    if (!weir_canon_pick(in, raw, want, 2, "messages.") || !weir_canon_inner(in, role, &role))
+        return false;
+    if (weir_json_is(role, "user"))
+        m = weir_canon_add_message(in, WEIR_ROLE_USER);
+    else if (weir_json_is(role, "assistant"))
+        m = weir_canon_add_message(in, WEIR_ROLE_ASSISTANT);
+    else if (weir_json_is(role, "system"))
+        m = weir_canon_add_message(in, WEIR_ROLE_SYSTEM);
+    else
+        return weir_canon_wrong(in, raw.p, "a message's \"role\" must be user or assistant");
+    return m && read_content(in, content, m, false);
+}
+
 void weir_canon_move_first(struct weir_canon_call *c, struct weir_canon_message *last)
 {
     struct weir_canon_message *m = c->last_message;

@@ -62,6 +62,10 @@ bool weir_canon_read_top_k(struct weir_canon_in *in);
 bool weir_canon_read_parallel(struct weir_canon_in *in);
 bool weir_canon_read_tier(struct weir_canon_in *in);
 bool weir_canon_read_cache_key(struct weir_canon_in *in);
+/* {"role", "content"}, as Anthropic and Bedrock have it. */
+bool weir_canon_read_message(struct weir_canon_in *in, struct weir_str raw,
+                             bool (*read_content)(struct weir_canon_in *in, struct weir_str raw,
+                                                  struct weir_canon_message *to, bool nested));
 /* OpenAI's tool choice: a word, or an object that `named` reads. */
 bool weir_canon_read_choice(struct weir_canon_in *in,
                             bool (*named)(struct weir_canon_in *in, struct weir_str object));
