@@ -7,7 +7,7 @@
 #include "dataplane/llm/canon_out.h"
 #include "dataplane/llm/llm_internal.h"
 
-enum { WEIR_CHAT_FIELDS = 13 };
+enum { WEIR_CHAT_FIELDS = 14 };
 
 enum { WEIR_CHAT_CANON = 24 };
 

@@ -94,4 +94,5 @@ const struct weir_llm_field weir_chat_fields[WEIR_CHAT_FIELDS] = {
     {"safety_identifier", weir_chat_read_user},
     {"prompt_cache_key", read_cache_key},
     {"reasoning_effort", read_effort},
+    {"store", weir_llm_read_store},
 };

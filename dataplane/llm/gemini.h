@@ -7,7 +7,7 @@
 #include "dataplane/llm/canon_out.h"
 #include "dataplane/llm/llm_internal.h"
 
-enum { WEIR_GEMINI_FIELDS = 11 };
+enum { WEIR_GEMINI_FIELDS = 12 };
 
 enum { WEIR_GEMINI_CANON = 13, WEIR_GEMINI_CONFIG = 21 };
 

@@ -279,6 +279,7 @@ const struct weir_llm_field weir_gemini_fields[WEIR_GEMINI_FIELDS] = {
     {"system_instruction", read_system},
     {"tools", read_tools},
     {"model", read_model},
+    {"store", weir_llm_read_store},
     {"cachedContent", read_cached},
     {"cached_content", read_cached},
     {"generateContentRequest", read_request},

@@ -30,7 +30,7 @@ struct weir_llm_call {
     bool stream;
     bool asks_usage;           /* the client itself asked for usage in the stream */
     bool no_reasoning;         /* the client turned reasoning off */
-    bool stateful;             /* the provider adds what it has kept: an earlier answer */
+    bool stateful;             /* the provider adds what it has kept, or keeps the answer */
     int64_t reasoning_tokens;  /* which the client grants for it, out of its limit; 0: not said */
     int64_t max_output_tokens; /* of one choice; -1: no limit given */
     int64_t n;                 /* choices that are made: of each prompt, where there are several */

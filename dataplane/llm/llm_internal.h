@@ -27,6 +27,7 @@ struct weir_llm_decoder {
     size_t named_files;
     int64_t prompts; /* that are answered each; 0: one */
     int64_t best_of; /* answers that are made for each, of which some are given */
+    bool stores;     /* the provider is to keep the answer */
     bool stored;     /* the provider adds what it has kept: an earlier answer, a conversation */
 };
 
@@ -40,6 +41,7 @@ struct weir_llm_field {
 /* Readers that dialects share. */
 bool weir_llm_read_model(struct weir_llm_decoder *d);
 bool weir_llm_read_stream(struct weir_llm_decoder *d);
+bool weir_llm_read_store(struct weir_llm_decoder *d);
 bool weir_llm_read_messages(struct weir_llm_decoder *d);
 bool weir_llm_read_tools(struct weir_llm_decoder *d);
 bool weir_llm_read_max(struct weir_llm_decoder *d, size_t which);
@@ -138,6 +140,7 @@ struct weir_llm_ops {
     const char *limit_object;                /* which holds it; NULL: the body itself does */
     bool model_in_path, stream_in_path;      /* of a request; the body doesn't tell them */
     bool openai;                             /* has a place for what only this vendor has */
+    bool stores_by_default;                  /* its answers are kept unless the caller says no */
     bool needs_limit;                        /* a limit must be told */
     bool binary_events;                      /* streams are AWS's event streams, not SSE */
     bool model_optional;                     /* a body may name none */

@@ -85,6 +85,16 @@ bool weir_llm_read_stream(struct weir_llm_decoder *d)
     return true;
 }
 
+/* Whatever else it is, the provider judges. */
+bool weir_llm_read_store(struct weir_llm_decoder *d)
+{
+    enum weir_json_type type = weir_json_peek(&d->j);
+
+    if (type == WEIR_JSON_TRUE || type == WEIR_JSON_FALSE)
+        d->stores = type == WEIR_JSON_TRUE;
+    return weir_json_skip(&d->j, NULL);
+}
+
 bool weir_llm_read_int(struct weir_llm_decoder *d, int64_t min, int64_t max, int64_t *out,
                        struct weir_llm_span *at)
 {
@@ -249,7 +259,7 @@ static void bound_input(struct weir_llm_decoder *d)
     struct weir_llm_call *c = d->call;
     int64_t bytes = (int64_t)(d->body.n - d->image_bytes);
 
-    c->stateful = d->stored;
+    c->stateful = d->stored || d->stores;
     c->input_bound = bytes + MESSAGE_TOKENS * (int64_t)c->messages +
                      TOOL_TOKENS * (int64_t)c->tools + FRAME_TOKENS +
                      IMAGE_TOKENS * (int64_t)c->images + FILE_TOKENS * (int64_t)d->named_files +
@@ -291,6 +301,7 @@ int weir_llm_decode(const struct weir_llm_endpoint *at, struct weir_str body, st
     struct weir_str key;
 
     WEIR_ASSERT(ops);
+    d.stores = ops->stores_by_default;
     *out = (struct weir_llm_call){.dialect = at->dialect,
                                   .model = at->model,
                                   .stream = at->stream,

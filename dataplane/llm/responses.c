@@ -103,6 +103,7 @@ static int fail(const struct weir_err *err, struct weir_str request_id, struct w
 
 const struct weir_llm_ops weir_llm_responses_ops = {
     .name = "openaiResponses",
+    .stores_by_default = true,
     .call = "responses",
     .fields = weir_responses_fields,
     .field_count = WEIR_RESPONSES_FIELDS,

@@ -7,7 +7,7 @@
 #include "dataplane/llm/canon_out.h"
 #include "dataplane/llm/llm_internal.h"
 
-enum { WEIR_RESPONSES_FIELDS = 14 };
+enum { WEIR_RESPONSES_FIELDS = 15 };
 
 enum { WEIR_RESPONSES_CANON = 29 };
 

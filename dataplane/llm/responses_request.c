@@ -168,18 +168,12 @@ static bool read_reasoning(struct weir_llm_decoder *d)
 }
 
 const struct weir_llm_field weir_responses_fields[WEIR_RESPONSES_FIELDS] = {
-    {"model", weir_llm_read_model},
-    {"input", read_input},
-    {"instructions", read_instructions},
-    {"stream", weir_llm_read_stream},
-    {"max_output_tokens", read_max_output},
-    {"tools", weir_llm_read_tools},
-    {"previous_response_id", read_stored},
-    {"conversation", read_stored},
-    {"prompt", read_stored},
-    {"background", read_background},
-    {"user", read_user},
-    {"safety_identifier", read_user},
-    {"prompt_cache_key", read_cache_key},
+    {"model", weir_llm_read_model},         {"input", read_input},
+    {"instructions", read_instructions},    {"stream", weir_llm_read_stream},
+    {"max_output_tokens", read_max_output}, {"tools", weir_llm_read_tools},
+    {"store", weir_llm_read_store},         {"previous_response_id", read_stored},
+    {"conversation", read_stored},          {"prompt", read_stored},
+    {"background", read_background},        {"user", read_user},
+    {"safety_identifier", read_user},       {"prompt_cache_key", read_cache_key},
     {"reasoning", read_reasoning},
 };

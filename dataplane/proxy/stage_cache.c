@@ -1,9 +1,10 @@
 /* stage_cache.c - has the same call been answered before? (Route spec.cache.)
  *
- * An answer is kept by the hash of all that it depends on: whose call it is, its route, its API,
- * the model, the headers that change an answer, and every byte of the body. So nothing is shared
- * but by equal calls of one agent. A call that relies on what its provider has kept is never
- * answered from here, nor is one whose credential is the caller's own. */
+ * An answer is kept by the hash of all that it depends on: the policy, whose call it is, its route,
+ * its API, the model, the headers that change an answer, and every byte of the body. So nothing is
+ * shared but by equal calls of one agent. A call that relies on what its provider has kept, or that
+ * is to be kept there, is never answered from here, nor is one whose credential is the caller's
+ * own. A hit costs nothing and so counts against no budget. */
 #include "dataplane/proxy/answer.h"
 #include "dataplane/proxy/worker.h"
 
@@ -28,6 +29,7 @@ static struct weir_cache_key key_of(const struct weir_exchange *x)
     struct weir_sha256 s;
 
     weir_sha256_init(&s);
+    add(&s, weir_policy_revision(x->policy));
     add(&s, x->agent->ns);
     add(&s, x->agent->name);
     add(&s, x->route->name);
@@ -70,6 +72,7 @@ static enum weir_verdict answer(struct weir_exchange *x, const struct weir_cache
                                            : WEIR_STR("application/json")};
     h[n++] = (struct weir_http_header){WEIR_STR("x-weir-cache"), WEIR_STR("hit")};
     n += weir_answer_headers(x, false, h + n);
+    weir_caller_read(x); /* for the record: hold would have */
     x->status = 200;
     x->outcome = WEIR_OUTCOME_OK;
     x->answered = true;

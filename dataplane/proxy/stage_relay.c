@@ -344,7 +344,7 @@ void weir_relay_end(struct weir_exchange *x)
     x->outcome = failed ? WEIR_OUTCOME_FAILED : WEIR_OUTCOME_OK;
     if (failed)
         x->error_code = "provider_error";
-    else
+    else if (!rc)
         weir_cache_answered(x);
     if (!x->answered && !x->event_stream) {
         send_whole(x);

@@ -70,13 +70,22 @@ test("what failed, broke off or relies on what the provider keeps is not kept; n
   assert.equal((await ask(s, path, body)).status, 400);
   assert.equal((await ask(s, path, body)).hit, false);
   assert.equal((await ask(s, path, body)).hit, true);
-  const stored = { model: "to-re", input: "x", previous_response_id: "resp_1", max_output_tokens: 50 };
-  for (let i = 0; i < 2; i++) assert.equal((await ask(s, "/v1/responses", stored)).hit, false);
+  for (const more of [{ previous_response_id: "resp_1", store: false }, {}, { store: true }])
+    for (let i = 0; i < 2; i++) assert.equal((await ask(s, "/v1/responses", { model: "to-re", input: "x", max_output_tokens: 50, ...more })).hit, false);
   const cut = await cached(t, () => ({ cutAfter: 4 }));
   for (let i = 0; i < 2; i++) assert.equal((await ask(cut, path, { ...body, stream: true })).hit, false);
   const plain = await cached(t, () => ({}), "");
   for (let i = 0; i < 2; i++) assert.equal((await ask(plain, path, body)).hit, false);
   assert.match(await plain.weir.metrics(), /^weir_cache_misses_total 0$/m);
+});
+
+test("a hit is recorded with its session, and a new policy begins anew", async (t) => {
+  const s = await cached(t, () => ({}));
+  const [path, body] = calls["Chat Completions"];
+  for (const hit of [false, true]) assert.equal((await ask(s, path, body, { "x-weir-session": "s1" })).hit, hit);
+  assert.deepEqual((await records(s.weir, 2)).map((r) => r.session), ["s1", "s1"]);
+  s.weir.writePolicy(s.policy + budget("further", "{usd: 9}"));
+  await until(async () => !(await ask(s, path, body)).hit, "the new policy");
 });
 
 test("an answer that is too old is asked for anew", async (t) => {
