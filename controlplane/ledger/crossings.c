@@ -78,13 +78,17 @@ static bool read_state(struct weir__core *c, int64_t window, struct state *s)
     struct weir_stmt *st = weir__stmt(
         c, "SELECT w.budget, w.scope, w.unit, w.start_ms, w.end_ms, w.budget_limit, w.length_ms,"
            " w.closed_settled - w.forgiven + CAST(coalesce((SELECT sum(l.settled) FROM leases l"
-           " WHERE l.\"window\" = w.id AND l.closed = 0), 0) AS {int}) FROM windows w"
-           " WHERE w.id = ?1");
+           " WHERE l.\"window\" = w.id AND l.closed = 0), 0) AS {int})"
+           /* Of a rolling window steps may have left that nobody has taken out yet. */
+           " - (SELECT CAST(coalesce(sum(s.amount), 0) AS {int}) FROM steps s"
+           " WHERE s.\"window\" = w.id AND s.end_ms <= CAST(?2 AS {int}) - w.length_ms)"
+           " FROM windows w WHERE w.id = ?1");
     bool found;
 
     if (!st)
         return false;
     weir_stmt_bind_i64(st, 1, window);
+    weir_stmt_bind_i64(st, 2, c->now.wall_ms);
     found = weir__row(c, st);
     if (found)
         *s = (struct state){.window = window,

@@ -29,7 +29,7 @@ static const char *scope; /* that is asked for */
 static struct {
     pthread_mutex_t mutex;
     pthread_cond_t cond;
-    int grants, refusals;
+    int grants, refusals, closed;
     int64_t granted, resets_in_ms, limit;
     bool full;
     char lease[64];
@@ -50,6 +50,7 @@ static inline void on_down(void *arg, const Weir__V1__BudgetDown *down)
         peer.resets_in_ms = down->refusals[i]->resetsinms;
         peer.full = down->refusals[i]->full;
     }
+    peer.closed += (int)down->n_closed;
     (void)pthread_cond_signal(&peer.cond);
     (void)pthread_mutex_unlock(&peer.mutex);
 }
@@ -60,7 +61,7 @@ static inline int setup(const struct weir_ledger_budget *budget)
 
     seq = 0;
     scope = "";
-    peer.grants = peer.refusals = 0;
+    peer.grants = peer.refusals = peer.closed = 0;
     if (weir_ledger_create(&o, &ledger) != WEIR_OK)
         return -1;
     session = weir_ledger_attach(ledger, "node-1", on_down, NULL);

@@ -172,6 +172,48 @@ static void an_hour_far_above_the_mean_is_told(void **state)
     expect_told(1);
 }
 
+/* A final report, with no ask that would look at the window first. */
+static void report_alone(int64_t settled)
+{
+    Weir__V1__BudgetUp up = WEIR__V1__BUDGET_UP__INIT;
+    Weir__V1__LeaseReport r = WEIR__V1__LEASE_REPORT__INIT, *reports[] = {&r};
+    int closed;
+
+    (void)pthread_mutex_lock(&peer.mutex);
+    closed = peer.closed;
+    up.incarnation = (char *)"worker-1";
+    up.reports = reports;
+    up.n_reports = 1;
+    r.lease = peer.lease;
+    r.has_settled = r.has_final = true;
+    r.settled = settled;
+    r.final = true;
+    assert_int_equal(weir_ledger_receive(session, &up), WEIR_OK);
+    while (peer.closed == closed)
+        (void)pthread_cond_wait(&peer.cond, &peer.mutex);
+    (void)pthread_mutex_unlock(&peer.mutex);
+}
+
+static void what_has_left_a_rolling_window_raises_no_alert(void **state)
+{
+    struct weir_ledger_budget rolling = rig_budget;
+
+    (void)state;
+    rolling.window = WEIR_WINDOW_ROLLING;
+    rolling.length_ms = 3600000;
+    rolling.n_alerts = 1;
+    assert_int_equal(weir_ledger_set_budgets(ledger, &rolling, 1), WEIR_OK);
+    assert_true(ask(400, -1));
+    assert_true(ask(300, 400));
+    sql("UPDATE steps SET end_ms = end_ms - 7200000");
+    report_alone(300);
+    (void)ask(INT32_MAX, -1);
+    expect_told(0);
+    spend(200);
+    expect_told(1);
+    assert_int_equal(told.settled, 500);
+}
+
 #define CASES(test)                                                                                \
     cmocka_unit_test_setup_teardown(test, begin, end),                                             \
         cmocka_unit_test_setup_teardown(test, begin_on_postgres, end)
@@ -185,6 +227,7 @@ int main(void)
         CASES(after_a_reset_the_next_crossing_counts_again),
         CASES(a_lowered_limit_can_be_crossed_without_spending),
         CASES(an_hour_far_above_the_mean_is_told),
+        CASES(what_has_left_a_rolling_window_raises_no_alert),
     };
 
     return cmocka_run_group_tests(tests, NULL, engines_stop);
