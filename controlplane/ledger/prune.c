@@ -9,7 +9,8 @@
 /* Closed leases are of no use a day after their window, or after the last report when it rolls;
  * windows stay for history: minutes for a day, hours for 30 days, others for three years, rolling
  * ones as long as something is in them. Where callers name the counters, a week; and one that never
- * ends is forgotten after 30 days without a report. */
+ * ends is forgotten after 30 days without a report: all its leases at once, since those that are
+ * kept have to add up to what it has counted. */
 void weir__prune(struct weir__core *c)
 {
     static const char *const sql[] = {
@@ -17,8 +18,10 @@ void weir__prune(struct weir__core *c)
         " WHERE (w.end_ms >= 0 AND w.end_ms < CAST(?1 AS {int}) - 86400000) OR (w.length_ms > 0 AND"
         " leases.reported_ms < CAST(?1 AS {int}) - 86400000 - w.length_ms))",
         "DELETE FROM leases WHERE closed = 1 AND" NAMED(
-            "leases.\"window\"") " AND w.end_ms < 0 AND w.length_ms = 0"
-                                 " AND leases.reported_ms < CAST(?1 AS {int}) - 2592000000)",
+            "leases.\"window\"") " AND w.end_ms < 0 AND w.length_ms = 0)"
+                                 " AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.\"window\" ="
+                                 " leases.\"window\" AND (l.closed = 0 OR"
+                                 " l.reported_ms >= CAST(?1 AS {int}) - 2592000000))",
         "DELETE FROM windows WHERE" NAMED(
             "windows.id") " AND (w.end_ms < 0 OR w.end_ms < CAST(?1 AS {int}) - 604800000))"
                           " AND NOT EXISTS (SELECT 1 FROM leases WHERE \"window\" = windows.id)"

@@ -7,7 +7,9 @@
 #include <pthread.h>
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "controlplane/ledger/check.h"
+#include "controlplane/ledger/core.h"
 #include "controlplane/ledger/ledger.h"
 #include "tests/unit/engines.h"
 #include "weir/v1/ledger.pb-c.h"
@@ -144,6 +146,38 @@ static void each_contradiction_is_told(void **state)
     assert_non_null(strstr(said, "an amount is out of range"));
 }
 
+static void sweep(void)
+{
+    struct weir__core_time now = {.wall_ms = weir_wall_ms(), .mono_ms = weir_mono_ms()};
+    struct weir__core *core;
+
+    assert_int_equal(weir__core_create(&(struct weir_ledger_options){.path = at.dsn}, now, &core),
+                     WEIR_OK);
+    now.mono_ms += 60000;
+    weir__core_begin(core, now);
+    weir__core_tick(core);
+    assert_int_equal(weir__core_end(core), WEIR_OK);
+    weir__core_destroy(core);
+}
+
+/* Its counters are named by callers and never end, so what is old is forgotten. */
+static void what_is_forgotten_of_a_counter_contradicts_nothing(void **state)
+{
+    struct weir_ledger_check found;
+
+    (void)state;
+    fill();
+    change("UPDATE budgets SET max_counters = 2");
+    change("UPDATE leases SET reported_ms = 0 WHERE closed = 1");
+    sweep();
+    assert_int_equal(contradictions(), 0);
+    change("UPDATE leases SET reported_ms = 0, closed = 1, held = 0");
+    sweep();
+    assert_int_equal(weir_ledger_check(at.dsn, on_line, NULL, &found), WEIR_OK);
+    assert_int_equal(found.windows, 0);
+    assert_int_equal(found.leases, 0);
+}
+
 static void a_path_without_a_ledger_is_told_from_a_sound_one(void **state)
 {
     struct weir_ledger_check found;
@@ -176,6 +210,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         {"each_contradiction_is_told (sqlite)", each_contradiction_is_told, sqlite, end, NULL},
         {"each_contradiction_is_told (postgres)", each_contradiction_is_told, postgres, end, NULL},
+        {"what_is_forgotten_of_a_counter_contradicts_nothing (sqlite)",
+         what_is_forgotten_of_a_counter_contradicts_nothing, sqlite, end, NULL},
+        {"what_is_forgotten_of_a_counter_contradicts_nothing (postgres)",
+         what_is_forgotten_of_a_counter_contradicts_nothing, postgres, end, NULL},
         cmocka_unit_test(a_path_without_a_ledger_is_told_from_a_sound_one),
     };
 
