@@ -112,19 +112,26 @@ struct recall {
     struct weir__parked *p;
 };
 
-static void recall_one(struct weir__core *c, const struct weir__lease_ref *r, void *arg)
+bool weir__recall(struct weir__core *c, const struct weir__lease_ref *r)
 {
-    struct recall *rc = arg;
     const struct weir__holder *h = weir__holder_find(c, r->incarnation);
     bool here = h && h->conn;
 
-    if ((!here && !c->shared) || !weir_lease_worth_recall(&r->lease.row) ||
-        strcmp(rc->asker, r->incarnation) == 0)
-        return;
+    if ((!here && !c->shared) || !weir_lease_worth_recall(&r->lease.row))
+        return false;
     if (here)
         weir__out_recall(c, r->incarnation, r->lease.number);
     else
         weir__recall_remote(c, r->lease.number);
+    return true;
+}
+
+static void recall_one(struct weir__core *c, const struct weir__lease_ref *r, void *arg)
+{
+    struct recall *rc = arg;
+
+    if (strcmp(rc->asker, r->incarnation) == 0 || !weir__recall(c, r))
+        return;
     rc->p->awaited = weir_realloc(rc->p->awaited, (rc->p->n_awaited + 1) * sizeof *rc->p->awaited);
     rc->p->awaited[rc->p->n_awaited++] = r->lease.number;
 }

@@ -112,11 +112,8 @@ static struct live *live_windows(struct weir__core *c, const struct weir__budget
 
 static void recall_idle(struct weir__core *c, const struct weir__lease_ref *r, void *arg)
 {
-    const struct weir__holder *h = weir__holder_find(c, r->incarnation);
-
     (void)arg;
-    if (h && h->conn && weir_lease_worth_recall(&r->lease.row))
-        weir__out_recall(c, r->incarnation, r->lease.number);
+    (void)weir__recall(c, r);
 }
 
 /* Gives the windows the limit that holds now; where it is lower, what lies idle comes back. */

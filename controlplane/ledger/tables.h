@@ -60,6 +60,10 @@ bool weir__counter_fits(struct weir__core *c, struct weir__budget *b);
 
 void weir__prune(struct weir__core *c); /* prune.c */
 
+/* asks.c: asks the holder of a lease, here or at another replica, to give back what lies idle.
+ * False: nothing does, or it can't be asked. */
+bool weir__recall(struct weir__core *c, const struct weir__lease_ref *r);
+
 /* core.c: what a report has added to a window, for those who count it by time. */
 void weir__count_spent(struct weir__core *c, const struct weir__window *w, int64_t spent);
 

@@ -238,6 +238,22 @@ static void what_lies_idle_at_another_replica_is_recalled(void **state)
     assert_int_equal(counter().settled, 100);
 }
 
+static void a_correction_recalls_what_lies_idle_at_another_replica(void **state)
+{
+    const struct weir_ledger_entry e = {.kind = WEIR_ENTRY_CORRECT,
+                                        .budget = budget.id,
+                                        .amount = 500,
+                                        .reason = "an invoice",
+                                        .actor = "admin"};
+    struct holder *rich = &holders[0];
+
+    (void)state;
+    assert_int_equal(ask(rich, LIMIT), WEIR_OK);
+    wait_for(rich, &rich->grants, 1);
+    weir_ledger_enter(ledgers[1], &e, NULL, NULL);
+    wait_for(rich, &rich->recalls, 1);
+}
+
 static void a_holder_goes_on_at_another_replica_when_its_own_is_gone(void **state)
 {
     struct weir_ledger_options o = {.path = at.dsn};
@@ -324,6 +340,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(all_replicas_together_lend_exactly_the_limit),
         CASE(what_lies_idle_at_another_replica_is_recalled),
+        CASE(a_correction_recalls_what_lies_idle_at_another_replica),
         CASE(a_holder_goes_on_at_another_replica_when_its_own_is_gone),
         CASE(reports_outlive_a_server_that_is_away),
         CASE(a_server_that_restarts_under_load_neither_loses_nor_adds),
