@@ -265,6 +265,8 @@ void weir__raises_tick(struct weir__core *c)
 {
     struct weir__raise **at = &c->raises;
 
+    if (!c->budgets) /* which windows they end in is not known yet */
+        return;
     while (*at) {
         struct weir__raise *r = *at;
         struct weir__budget *b;

@@ -118,6 +118,53 @@ static void an_increase_ends_by_itself(void **state)
     weir_arena_destroy(arena);
 }
 
+static void sql(const char *text)
+{
+    struct weir_store *s;
+
+    assert_int_equal(weir_store_open(at.dsn, 0, &s), WEIR_OK);
+    assert_int_equal(weir_store_exec(s, text), WEIR_OK);
+    weir_store_close(s);
+}
+
+/* Says who it is, and waits to be told of the lease that it has. */
+static void say_hello(void)
+{
+    Weir__V1__BudgetUp up = WEIR__V1__BUDGET_UP__INIT;
+    Weir__V1__BudgetHello hello = WEIR__V1__BUDGET_HELLO__INIT;
+    int grants;
+
+    (void)pthread_mutex_lock(&peer.mutex);
+    grants = peer.grants;
+    hello.incarnation = (char *)"worker-1";
+    up.hello = &hello;
+    assert_int_equal(weir_ledger_receive(session, &up), WEIR_OK);
+    while (peer.grants == grants)
+        (void)pthread_cond_wait(&peer.cond, &peer.mutex);
+    (void)pthread_mutex_unlock(&peer.mutex);
+}
+
+static void an_increase_that_ended_meanwhile_ends_when_the_policy_is_there(void **state)
+{
+    struct weir_ledger_options o = {.path = at.dsn};
+    struct weir_arena *arena = weir_arena_create(NULL);
+    int64_t started = weir_mono_ms();
+
+    (void)state;
+    assert_int_equal(raise_for(500, 3600000, NULL), WEIR_OK);
+    assert_true(ask(LIMIT + 500, -1));
+    weir_ledger_detach(session);
+    weir_ledger_destroy(ledger);
+    sql("UPDATE entries SET until_ms = until_ms - 7200000");
+    assert_int_equal(weir_ledger_create(&o, &ledger), WEIR_OK);
+    session = weir_ledger_attach(ledger, "node-1", on_down, NULL);
+    say_hello();
+    assert_int_equal(weir_ledger_set_budgets(ledger, &rig_budget, 1), WEIR_OK);
+    while (counter(arena).limit != LIMIT)
+        assert_true(weir_mono_ms() - started < 60000);
+    weir_arena_destroy(arena);
+}
+
 static void an_increase_of_one_counter_is_no_other_ones(void **state)
 {
     (void)state;
@@ -251,13 +298,7 @@ static void corrections_that_can_not_be_are_refused(void **state)
 /* The window that is there becomes yesterday's, or one of the days before. */
 static void let_the_day_end(void)
 {
-    struct weir_store *s;
-
-    assert_int_equal(weir_store_open(at.dsn, 0, &s), WEIR_OK);
-    assert_int_equal(weir_store_exec(s, "UPDATE windows SET start_ms = start_ms - 86400000,"
-                                        " end_ms = end_ms - 86400000"),
-                     WEIR_OK);
-    weir_store_close(s);
+    sql("UPDATE windows SET start_ms = start_ms - 86400000, end_ms = end_ms - 86400000");
 }
 
 static void what_is_left_goes_into_the_next_window_up_to_the_bound(void **state)
@@ -291,6 +332,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ON_BOTH(an_increase_holds_at_once_and_over_a_restart),
         ON_BOTH(an_increase_ends_by_itself),
+        ON_BOTH(an_increase_that_ended_meanwhile_ends_when_the_policy_is_there),
         ON_BOTH(an_increase_of_one_counter_is_no_other_ones),
         ON_BOTH(increases_that_cannot_be_are_refused),
         ON_BOTH(a_reset_forgives_what_was_reported_and_nothing_that_is_lent),
