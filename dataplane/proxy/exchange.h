@@ -34,11 +34,12 @@ enum {
 /* A target that this call can be sent to, with the names and prices that hold there. */
 struct weir_candidate {
     const struct weir_policy_provider *provider;
-    enum weir_dialect dialect;      /* in which it gets the call */
-    struct weir_str model;          /* as the provider knows it */
-    const struct weir_price *price; /* NULL: unknown */
-    int64_t max_output_tokens;      /* of all choices together */
-    int64_t flat_nano_usd;          /* what a call that passes costs; -1: unknown */
+    enum weir_dialect dialect;             /* in which it gets the call */
+    struct weir_str model;                 /* as the provider knows it */
+    const struct weir_policy_model *entry; /* in its provider's list; NULL: not listed */
+    const struct weir_price *price;        /* NULL: unknown */
+    int64_t max_output_tokens;             /* of all choices together */
+    int64_t flat_nano_usd;                 /* what a call that passes costs; -1: unknown */
     int64_t choice_limit; /* of one choice; told to the provider when a hold relies on it */
     bool shows_all; /* no output is billed that the answer doesn't show: holds can grow with it */
     int64_t weight;

@@ -37,6 +37,8 @@ struct weir_policy_model {
     struct weir_str upstream;  /* as the provider does */
     int64_t max_output_tokens; /* 0: not said */
     bool shows_all;            /* bills no output that its answers don't show */
+    int64_t context_tokens;    /* 0: not said */
+    uint32_t without;          /* bit f: it doesn't take the Weir__V1__Feature f */
 };
 
 /* Paths of a provider that pass as they are. */

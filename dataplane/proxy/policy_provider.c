@@ -142,6 +142,16 @@ static struct weir_health_rules compile_health(const Weir__V1__Health *h)
                                       .max_cooldown_ms = OR(h, maxcooldown, 300000)};
 }
 
+static uint32_t features_of(const Weir__V1__Model *m)
+{
+    uint32_t some = 0;
+
+    for (size_t i = 0; i < m->n_without; i++)
+        if ((unsigned)m->without[i] < 32)
+            some |= 1u << m->without[i];
+    return some;
+}
+
 static void compile_models(struct weir_policy_compile *c, struct weir_policy_provider *p,
                            const Weir__V1__ProviderSpec *spec)
 {
@@ -155,7 +165,9 @@ static void compile_models(struct weir_policy_compile *c, struct weir_policy_pro
                                                                           : m->name   ? m->name
                                                                                       : ""),
                                                   .max_output_tokens = OR(m, maxoutputtokens, 0),
-                                                  .shows_all = !OR(m, hiddenreasoning, true)};
+                                                  .shows_all = !OR(m, hiddenreasoning, true),
+                                                  .context_tokens = OR(m, contexttokens, 0),
+                                                  .without = features_of(m)};
     }
 }
 

@@ -1,10 +1,11 @@
 /* stage_route.c - where can this call go? Picks the route and lists its targets in order.
  *
- * A target is left out when it can't serve the call: a model that it doesn't list, a credential
- * that has not arrived, another dialect into which the call can't be translated. Within a group
- * the strategy orders them (strategy.c). */
+ * A target is left out when it can't serve the call: a model that it doesn't list, that doesn't
+ * take what the call has (fit.c), a credential that has not arrived, another dialect into which the
+ * call can't be translated. Within a group the strategy orders them (strategy.c). */
 #include "dataplane/llm/endpoint.h"
 #include "dataplane/proxy/answer.h"
+#include "dataplane/proxy/fit.h"
 #include "dataplane/proxy/judge.h"
 #include "dataplane/proxy/strategy.h"
 #include "dataplane/proxy/worker.h"
@@ -146,6 +147,7 @@ static bool make_candidate(struct weir_exchange *x, const struct weir_policy_tar
         .provider = p,
         .dialect = reach == OWN_DIALECT ? x->endpoint.dialect : p->dialect,
         .model = m ? m->upstream : name,
+        .entry = m,
         .weight = t->weight,
         .shows_all = p->echo || x->call.no_reasoning || (m && m->shows_all)};
     out->price = weir_prices_find(weir_policy_prices(x->policy), p->name, out->model);
@@ -400,7 +402,7 @@ enum weir_verdict weir_stage_route(struct weir_exchange *x)
             "has a route, but none of its providers serves it: another list of models, or another "
             "API and no translation.");
     forget_translations(x);
-    if (translate(x, &err))
+    if (weir_fit_candidates(x, &err) || translate(x, &err))
         return weir_answer_error(x, &err);
     return WEIR_V_CONTINUE;
 }

@@ -319,3 +319,54 @@ test("fields: the model and what is no JSON are refused with their place", async
     assert.match(JSON.stringify(errors), words);
   }
 });
+
+// `first` comes before `second`, and lists mock-small with `small`; `second` lists it as it is.
+async function fitting(t, small, { dialect = "openai", budgets = "" } = {}) {
+  const mocks = { first: await new Mock().start(), second: await new Mock().start() };
+  for (const m of Object.values(mocks)) t.after(() => m.stop());
+  const listed = (more) => ({ extra: `  models: [{name: mock-small${more}}]` });
+  const policy = prices + agent("tester") + provider("first", dialect, mocks.first.url, listed(`, ${small}`)) + provider("second", dialect, mocks.second.url, listed("")) + route("all", [["first"], ["second"]]) + budgets;
+  const weir = await Weir.start(t, { policy });
+  const c = clients(weir.url);
+  const create = (body, o) => (dialect === "openai" ? c.openai.chat.completions : c.anthropic.messages).create(chat(body), o).withResponse();
+  return { weir, mocks, create, target: async (body, o) => (await create(body, o)).response.headers.get("x-weir-provider"), policy };
+}
+
+const tool = { openai: { type: "function", function: { name: "f", parameters: { type: "object" } } }, anthropic: { name: "f", input_schema: { type: "object" } } };
+const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+const image = { openai: { type: "image_url", image_url: { url: `data:image/png;base64,${pixel}` } }, anthropic: { type: "image", source: { type: "base64", media_type: "image/png", data: pixel } } };
+
+for (const dialect of ["openai", "anthropic"]) {
+  test(`features: ${dialect}: a call goes past a target that doesn't take its tools or images, also without fallback`, async (t) => {
+    const s = await fitting(t, "without: [tools, images]", { dialect, budgets: budget("money", "{usd: 10}") });
+    assert.equal(await s.target(), "first");
+    assert.equal(await s.target({ tools: [tool[dialect]] }), "second");
+    assert.equal(await s.target({ messages: [{ role: "user", content: [image[dialect]] }] }), "second");
+    assert.equal(await s.target({ tools: [tool[dialect]] }, { headers: { "x-weir-no-fallback": "true" } }), "second");
+    assert.equal(s.mocks.first.calls.length, 1);
+    await settled(s.weir, "money", BigInt(s.mocks.first.bill) + BigInt(s.mocks.second.bill));
+  });
+
+  test(`features: ${dialect}: what no target takes is refused with its name and reaches no provider`, async (t) => {
+    const s = await fitting(t, "without: [tools]", { dialect });
+    s.weir.writePolicy(s.policy.replace("models: [{name: mock-small}]", "models: [{name: mock-small, without: [tools, streams]}]"));
+    const refused = await until(async () => s.create({ tools: [tool[dialect]] }).then(() => null, (e) => e), "the policy");
+    assert.equal(refused.status, 400);
+    assert.match(refused.message, /No target of the route 'all' takes .*: tools \(Provider/);
+    const before = s.mocks.first.calls.length + s.mocks.second.calls.length;
+    await assert.rejects(s.create({ tools: [tool[dialect]] }), (e) => e.status === 400);
+    assert.equal(s.mocks.first.calls.length + s.mocks.second.calls.length, before);
+    assert.equal(await s.target(), "first");
+  });
+
+  test(`context window: ${dialect}: a call that is too large for a target goes to the next one`, async (t) => {
+    const s = await fitting(t, "contextTokens: 2000", { dialect });
+    const long = { messages: [{ role: "user", content: "water ".repeat(2000) }] };
+    assert.equal(await s.target(), "first");
+    assert.equal(await s.target(long), "second");
+    assert.equal(await s.target({ max_tokens: 1999 }), "second");
+    s.weir.writePolicy(s.policy.replace("models: [{name: mock-small}]", "models: [{name: mock-small, contextTokens: 2000}]"));
+    // Where it fits none its own order holds, and the provider says what it thinks.
+    await until(async () => (await s.target(long)) === "first", "the smaller window of the second");
+  });
+}
