@@ -9,10 +9,9 @@ export class Refused extends Error {
   }
 }
 
-export async function call(method, path, body) {
-  let answer;
+async function answerOf(method, path, body) {
   try {
-    answer = await fetch("/api/v1" + path, {
+    return await fetch("/api/v1" + path, {
       method,
       credentials: "same-origin",
       cache: "no-store",
@@ -22,9 +21,20 @@ export async function call(method, path, body) {
   } catch {
     throw new Error("No connection to the control plane. Is weir still running?");
   }
+}
+
+export async function call(method, path, body) {
+  const answer = await answerOf(method, path, body);
   const data = await answer.json().catch(() => ({}));
   if (!answer.ok) throw new Refused(answer.status, data.error || {});
   return data;
+}
+
+// What is not JSON, exactly as it was sent.
+export async function text(path) {
+  const answer = await answerOf("GET", path);
+  if (!answer.ok) throw new Refused(answer.status, (await answer.json().catch(() => ({}))).error || {});
+  return answer.text();
 }
 
 export function query(params) {

@@ -8,9 +8,10 @@ import { spend } from "./spend.js";
 import { budgets } from "./budgets.js";
 import { calls } from "./calls.js";
 import { policy } from "./policy.js";
+import { audit } from "./audit.js";
 
 const POLL_MS = 2000;
-const pages = { fleet, spend, budgets, calls, policy };
+const pages = { fleet, spend, budgets, calls, policy, audit };
 const state = { signedIn: null, role: "", page: "spend", args: [], data: null, error: null, policy: null, now: Date.now(), okAt: 0, version: "" };
 let timer = 0;
 let generation = 0;

@@ -215,7 +215,7 @@ test("keyboard only: skip link, navigation, focus that can be seen, a call's det
     order.push(f.text);
     assert.ok(f.outline, `focus on ${f.text} can't be seen`);
   }
-  for (const name of ["Fleet", "Spend", "Budgets", "Calls", "Policy"]) assert.ok(order.includes(name), `${name} in ${order}`);
+  for (const name of ["Fleet", "Spend", "Budgets", "Calls", "Policy", "Audit"]) assert.ok(order.includes(name), `${name} in ${order}`);
   await page.getByRole("link", { name: "Calls", exact: true }).focus();
   await page.keyboard.press("Enter");
   await page.getByRole("heading", { name: "Calls", level: 1 }).waitFor();
@@ -225,4 +225,52 @@ test("keyboard only: skip link, navigation, focus that can be seen, a call's det
   await page.keyboard.press("Enter");
   await until(() => /req_/.test(page.url()), "the call");
   quiet(seen);
+});
+
+test("the audit page shows who changed what, filters, turns pages, and verifies the chain itself", async (t) => {
+  const { weir } = await setting(t, { budgets: budget("calls", "{requests: 3}") });
+  const { page, origin, seen } = await signedIn(t, weir);
+  const body = () => page.locator("main").innerText();
+  const reset = () => weir.api("/budgets/default/calls/reset", { method: "POST", body: "{}" });
+  await weir.api("/budgets/default/calls/raise", { method: "POST", body: JSON.stringify({ by: "2", untilMs: Date.now() + 3600000 }) });
+  await page.goto(`${origin}/#/audit`);
+  await until(async () => /budget\.raise/.test(await body()), "the entries");
+  const { head } = await weir.api("/audit");
+  assert.ok((await body()).includes(head.hash));
+  await shot(page, "audit");
+
+  await page.getByLabel("Action").selectOption("budget.raise");
+  const rows = page.getByRole("table").locator("tbody tr");
+  await until(async () => (await rows.count()) === 2, "the filter");
+  assert.match(await rows.first().innerText(), /admin[\s\S]*127\.0\.0\.1[\s\S]*default\/calls[\s\S]*done/);
+  await rows.first().locator("summary").press("Enter");
+  await until(async () => /"by": 2000000000|"by": 2/.test(await rows.first().innerText()), "an entry's detail");
+  await page.getByLabel("Action").selectOption("");
+
+  for (let i = 0; i < 55; i++) await reset();
+  await until(async () => Number((await body()).match(/Newest entry\s+([\d,]+)/)[1]) > 110, "the new head");
+  await page.getByRole("button", { name: "Older" }).click();
+  await until(async () => (await rows.last().locator("th").innerText()) === "1", "the first entry");
+  assert.ok(await page.getByRole("button", { name: "Older" }).isDisabled());
+  await page.getByRole("button", { name: "Verify the chain" }).click();
+  await until(async () => /Verified up to entry 1\d\d/.test(await body()), "the verdict");
+  await shot(page, "audit-verified");
+  await page.getByRole("button", { name: "Newest" }).click();
+  await until(async () => Number(await rows.last().locator("th").innerText()) > 10, "the newest page");
+  quiet(seen);
+});
+
+test("the audit page names the first entry that was changed behind the control plane's back", async (t) => {
+  const { weir } = await setting(t, { budgets: budget("calls", "{requests: 3}") });
+  const { page, origin } = await signedIn(t, weir);
+  for (let i = 0; i < 3; i++) await weir.api("/budgets/default/calls/reset", { method: "POST", body: "{}" });
+  // What a control plane over a changed table would send.
+  await page.route("**/audit/export?*", async (route) => {
+    const answer = await route.fetch(), lines = (await answer.text()).split("\n");
+    lines[2] = lines[2].replace('"actor":"', '"actor":"un');
+    await route.fulfill({ response: answer, body: lines.join("\n") });
+  });
+  await page.goto(`${origin}/#/audit`);
+  await page.getByRole("button", { name: "Verify the chain" }).click();
+  await until(async () => /The chain is broken: Entry 3 was changed/.test(await page.locator("main").innerText()), "the verdict");
 });
