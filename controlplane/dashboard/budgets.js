@@ -2,10 +2,11 @@ import { h } from "./dom.js";
 import { call, query } from "./api.js";
 import { absolute, amount, percent, span } from "./format.js";
 import { budgetBar } from "./charts.js";
+import { entries, operation, operations, path, release } from "./operate.js";
 import { empty, head, panel, pill, table, when } from "./parts.js";
 
 const NAMES = { usd: "US dollars", tokens: "tokens", requests: "calls" };
-const ui = { open: new Set(), note: "" };
+const ui = { open: new Set() };
 
 function resets(b, now) {
   if (b.unused) return "not used yet";
@@ -27,17 +28,6 @@ function state(b) {
   if (b.remaining <= 0 && b.settled >= b.limit) return pill("bad", "used up", "Calls are refused until the window resets.");
   if (b.settled + b.held > 0.8 * b.limit) return pill("warn", "nearly used up");
   return pill("good", "within the limit");
-}
-
-async function release(lease, refresh) {
-  if (!window.confirm(`Write lease ${lease.id} off?\n\nDo this only when proxy ${lease.node} is gone for good. What it settled and held is charged, the rest is free again.`)) return;
-  try {
-    await call("POST", "/leases/" + encodeURIComponent(lease.id) + "/release", {});
-    ui.note = "";
-  } catch (e) {
-    ui.note = e.message + " " + (e.fix || "");
-  }
-  refresh();
 }
 
 function holders(b, { now, role, refresh }) {
@@ -68,17 +58,17 @@ function budget(b, ctx) {
     forecast(b, ctx.now),
     h("details", { open: ui.open.has(id) ? true : null, ontoggle: (e) => (e.target.open ? ui.open.add(id) : ui.open.delete(id)) },
       h("summary", {}, b.holders.length === 1 ? "1 proxy holds a slice" : `${b.holders.length} proxies hold a slice`),
-      holders(b, ctx), history(b)));
+      holders(b, ctx), operations(b, ctx), entries(b, ctx.now), history(b)));
 }
 
 const identity = (b) => b.name + "|" + b.scope;
 
-// The windows before this one are fetched only for the budgets that are open.
+// The windows before this one and what operators did are fetched only for the budgets that are open.
 async function load() {
   const data = await call("GET", "/budgets");
+  const items = async (from) => (await call("GET", from).catch(() => ({ items: [] }))).items;
   await Promise.all(data.items.filter((b) => ui.open.has(identity(b))).map(async (b) => {
-    const path = "/budgets/" + b.name.split("/").map(encodeURIComponent).join("/") + "/history";
-    b.history = (await call("GET", path + query({ scope: b.scope, limit: 12 })).catch(() => ({ items: [] }))).items;
+    [b.history, b.entries] = await Promise.all([items(path(b) + "/history" + query({ scope: b.scope, limit: 12 })), items(path(b) + "/entries" + query({ limit: 50 }))]);
   }));
   return data;
 }
@@ -99,7 +89,7 @@ export const budgets = {
   view(data, ctx) {
     return [
       head("Budgets", "Money is reserved before a call leaves. Proxies spend from slices that are lent to them."),
-      ui.note ? h("div", { class: "banner", role: "alert" }, h("p", {}, ui.note)) : null,
+      operation.error ? h("div", { class: "banner", role: "alert" }, h("p", {}, operation.error)) : null,
       panel("all", "Limits", h("ul", { class: "legend" },
         h("li", {}, h("span", { class: "swatch settled" }), "spent"), h("li", {}, h("span", { class: "swatch held" }), "in open calls"),
         h("li", {}, h("span", { class: "swatch leased" }), "lent, unused"), h("li", {}, h("span", { class: "swatch free" }), "free")),

@@ -274,3 +274,49 @@ test("the audit page names the first entry that was changed behind the control p
   await page.getByRole("button", { name: "Verify the chain" }).click();
   await until(async () => /The chain is broken: Entry 3 was changed/.test(await page.locator("main").innerText()), "the verdict");
 });
+
+test("an admin raises and resets a budget on its page after a question; errors are shown; a viewer can't", async (t) => {
+  const { weir, openai } = await setting(t, { budgets: budget("calls", "{requests: 2}", { window: "month" }) });
+  for (let i = 0; i < 2; i++) await openai.chat.completions.create(chat());
+  await settled(weir, "calls", 2);
+  const { page, origin, seen } = await signedIn(t, weir);
+  const body = () => page.locator("main").innerText(), counter = async () => (await weir.api("/budgets")).items[0];
+  await page.goto(`${origin}/#/budgets`);
+  await page.locator("summary").first().click();
+  const form = page.getByRole("form", { name: "Change default/calls" });
+  const asked = [];
+  let answer = "dismiss";
+  page.on("dialog", (d) => { asked.push(d.message()); void d[answer](); });
+
+  await form.getByLabel("Raise by").fill("3");
+  await form.getByRole("button", { name: "Raise" }).click();
+  await until(() => asked.length === 1, "the question");
+  assert.match(asked[0], /default\/calls by 3 calls until/);
+  assert.equal((await counter()).limit, 2, "what was not confirmed is not done");
+  assert.equal(await form.getByLabel("Raise by").inputValue(), "3");
+
+  answer = "accept";
+  await form.getByLabel("Raise by").press("Enter");
+  await until(async () => (await counter()).limit === 5, "the increase");
+  await until(async () => /2 of 5[\s\S]*Increase\s+\+3/.test(await body()), "the increase on the page");
+  await shot(page, "budget-raised");
+
+  await form.getByLabel("Raise by").fill("lots");
+  await form.getByRole("button", { name: "Raise" }).click();
+  await page.getByRole("alert").waitFor();
+  assert.match(await page.getByRole("alert").innerText(), /no amount of what the budget counts[\s\S]*whole number/);
+  await form.getByRole("button", { name: "Reset" }).click();
+  await until(async () => /0 of 5[\s\S]*Reset\s+2 forgotten/.test(await body()), "the reset on the page");
+  assert.equal(await page.getByRole("alert").count(), 0, "the error goes with the next operation");
+  assert.equal((await counter()).settled, 0);
+  quiet(seen, /400/);
+
+  await page.route("**/api/v1/session", async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, json: { ...(await response.json()), role: "viewer" } });
+  });
+  await page.reload();
+  await page.locator("summary").first().click();
+  await page.getByRole("table").first().waitFor();
+  assert.equal(await page.getByRole("form").count(), 0);
+});
