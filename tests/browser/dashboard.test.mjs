@@ -154,7 +154,7 @@ test("a new call appears without a reload; dark mode and a narrow window stay re
   await openai.chat.completions.create(chat());
   await until(async () => /13 calls/i.test(await page.locator("main").innerText()), "the new call");
   await shot(page, "calls-dark");
-  for (const [name, width] of [["spend", 390], ["budgets", 390], ["fleet", 390]]) {
+  for (const [name, width] of [["spend", 390], ["budgets", 390], ["fleet", 390], ["audit", 390]]) {
     await page.setViewportSize({ width, height: 800 });
     await page.goto(`${origin}/#/${name}`);
     await page.getByRole("heading", { level: 1 }).waitFor();
