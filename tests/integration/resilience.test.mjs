@@ -78,6 +78,7 @@ test("a damaged last good policy is ignored with a log line, not used", async (t
 test("a proxy killed under load: the ledger is right after recovery, every answered call is recorded once", async (t) => {
   const { mock, weir, openai } = await setting(t, { budgets: budget("calls", "{requests: 1000000}") });
   const l = load(openai, 8);
+  t.after(l.stop);
   await until(() => l.ok > 100, "calls");
   weir.proxies[0].proc.child.kill("SIGKILL");
   await l.stop();
