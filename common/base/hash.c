@@ -54,6 +54,8 @@ void weir_sha256_add(struct weir_sha256 *s, const void *p, size_t n)
     const unsigned char *at = p;
     size_t have = s->total % 64;
 
+    if (n == 0)
+        return; /* p may be NULL then, which memcpy() may not be given */
     s->total += n;
     if (have) {
         size_t take = n < 64 - have ? n : 64 - have;
