@@ -11,7 +11,8 @@ struct weir_llm_bridge {
     struct weir_canon_writer *writer;
     struct weir_usage usage; /* what the writer tells */
     struct weir_buf out, document;
-    bool failed; /* the client was told of an error */
+    bool gathers; /* a stream, for a document that isn't written yet */
+    bool failed;  /* the client was told of an error */
 };
 
 static void destroy(void *arg)
@@ -64,8 +65,9 @@ struct weir_llm_bridge *weir_llm_bridge_create(struct weir_llm_tap *t)
     b->reader.arena = t->arena;
     b->reader.id = escaped(t->arena, t->conf.request_id);
     b->reader.model = escaped(t->arena, t->conf.asked_model);
-    b->reader.emit = t->document ? weir_canon_gather_event : write_event;
-    b->reader.arg = t->document ? (void *)b->writer : (void *)b;
+    b->gathers = t->conf.gathers && !t->document;
+    b->reader.emit = t->document || b->gathers ? weir_canon_gather_event : write_event;
+    b->reader.arg = t->document || b->gathers ? (void *)b->writer : (void *)b;
     return b;
 }
 
@@ -121,6 +123,15 @@ static void make_error(const struct weir_llm_tap *t, struct weir_err *err)
                                           (unsigned)t->conf.status);
 }
 
+/* Once, when the last event was read. */
+static void write_gathered(struct weir_llm_bridge *b)
+{
+    if (!b->gathers || !b->reader.complete)
+        return;
+    b->gathers = false;
+    b->client->write_answer(b->writer);
+}
+
 int weir_llm_bridge_event(struct weir_llm_tap *t, const struct weir_sse_event *e)
 {
     struct weir_llm_bridge *b = t->bridge;
@@ -140,6 +151,7 @@ int weir_llm_bridge_event(struct weir_llm_tap *t, const struct weir_sse_event *e
     else
         b->usage = t->seen.usage;
     t->ops->read_event(&b->reader, e);
+    write_gathered(b);
     return b->out.full || b->writer->full ? WEIR_ELIMIT : WEIR_OK;
 }
 
@@ -151,6 +163,7 @@ int weir_llm_bridge_end(struct weir_llm_tap *t)
         return WEIR_OK;
     weir_llm_tap_usage(t, &b->usage);
     weir_canon_complete(&b->reader);
+    write_gathered(b);
     return b->out.full || b->writer->full ? WEIR_ELIMIT : WEIR_OK;
 }
 
@@ -187,10 +200,35 @@ static void add_notice(struct weir_llm_bridge *b, struct weir_str notice)
     weir_canon_end(r, part);
 }
 
+/* Of a document: a call that was being written when it was cut is left out, for nobody may run half
+ * of it. */
+static void leave_out_open_calls(struct weir_canon_writer *w)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < w->part_count; i++) {
+        if (!w->parts[i]->cut) {
+            w->parts[n++] = w->parts[i];
+            continue;
+        }
+        weir_buf_fini(&w->parts[i]->text);
+        weir_buf_fini(&w->parts[i]->signature);
+    }
+    w->part_count = n;
+}
+
+static void mark_open_calls(struct weir_canon_writer *w)
+{
+    for (unsigned i = 0; i < w->part_count; i++)
+        w->parts[i]->cut = w->parts[i]->kind == WEIR_PART_TOOL_CALL && !w->parts[i]->ended;
+}
+
 void weir_llm_bridge_cut(struct weir_llm_tap *t, struct weir_str notice, struct weir_buf *out)
 {
     struct weir_llm_bridge *b = t->bridge;
 
+    if (b->gathers)
+        mark_open_calls(b->writer);
     weir_llm_tap_usage(t, &b->usage);
     weir_canon_start(&b->reader, WEIR_STR(""), WEIR_STR("")); /* if it was not told yet */
     if (b->writer->finish == WEIR_FINISH_NONE) {
@@ -201,6 +239,9 @@ void weir_llm_bridge_cut(struct weir_llm_tap *t, struct weir_str notice, struct 
         weir_canon_finish_with(&b->reader, WEIR_FINISH_LENGTH, WEIR_STR_NULL);
     }
     weir_canon_complete(&b->reader);
+    if (b->gathers)
+        leave_out_open_calls(b->writer);
+    write_gathered(b);
     weir_buf_adds(out, weir_buf_str(&b->out));
     weir_buf_clear(&b->out);
 }

@@ -100,6 +100,7 @@ bool weir_canon_index(struct weir_str raw, size_t *out); /* below WEIR_CANON_ANS
 struct weir_canon_answer_part {
     enum weir_canon_kind kind;
     bool redacted, ended;
+    bool cut;            /* a call of a document that was not whole when the answer was cut */
     bool opened, closed; /* on the wire: begun, or with a piece of it; ended */
     unsigned index;      /* on the wire */
     struct weir_str id, name;

@@ -5,10 +5,10 @@ struct splice {
     struct weir_str text;
 };
 
-/* model, include_usage or stream_options, two limits, a new limit: fewer than the pieces allow for.
- */
+/* model, stream, include_usage or stream_options, two limits, a new limit: fewer than the pieces
+ * allow for. */
 struct plan {
-    struct splice list[6];
+    struct splice list[7];
     size_t n;
 };
 
@@ -52,6 +52,14 @@ static void plan_usage(const struct weir_llm_call *c, struct plan *p)
             WEIR_STR("{\"include_usage\":true}"));
     else
         add(p, c->object_at + 1, 0, WEIR_STR("\"stream_options\":{\"include_usage\":true},"));
+}
+
+static void plan_stream(const struct weir_llm_call *c, struct plan *p)
+{
+    if (c->stream_at.n)
+        add(p, c->stream_at.at, c->stream_at.n, WEIR_STR("true"));
+    else
+        add(p, c->object_at + 1, 0, WEIR_STR("\"stream\":true,"));
 }
 
 static void plan_limit(const struct weir_llm_call *c, bool older, int64_t max, struct weir_arena *a,
@@ -124,6 +132,8 @@ void weir_llm_edit(const struct weir_llm_call *call, struct weir_str body,
             call->form           ? edits->model
             : ops->model_in_path ? resource(a, edits->model)
                                  : quoted(a, edits->model));
+    if (edits->ask_stream && !ops->stream_in_path)
+        plan_stream(call, &p);
     if (edits->ask_usage && call->stream && !call->asks_usage && ops->usage_on_request)
         plan_usage(call, &p);
     if (edits->max_output_tokens > 0)

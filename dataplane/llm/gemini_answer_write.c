@@ -72,11 +72,16 @@ static void put_text(struct weir_jw *j, struct weir_str text, bool thought)
     weir_jw_end_object(j);
 }
 
+/* A client of the provider's own API gets it without the mark that gemini_answer_read.c put before
+ * what stood alone. */
 static void put_signature(struct weir_canon_writer *w, struct weir_jw *j,
                           const struct weir_canon_answer_part *p)
 {
-    weir_canon_put_coded(j, w->arena, "thoughtSignature", weir_buf_str(&p->signature), w->from,
-                         w->to);
+    struct weir_str signature = weir_buf_str(&p->signature);
+
+    if (w->from == w->to && p->redacted && signature.n > 2)
+        signature = (struct weir_str){signature.p + 2, signature.n - 2};
+    weir_canon_put_coded(j, w->arena, "thoughtSignature", signature, w->from, w->to);
 }
 
 /* The signature of a thought, or of hidden reasoning, on an empty text. */

@@ -42,7 +42,7 @@ struct weir_llm_call {
     int64_t input_estimate;  /* a guess to bill by when usage is missing: a quarter of the bytes */
     struct weir_str user;    /* metadata.user_id, safety_identifier or user; absent: not given */
     struct weir_str session; /* prompt_cache_key, or the session id inside metadata.user_id */
-    struct weir_llm_span model_at, max_at[2], stream_options_at, include_usage_at;
+    struct weir_llm_span model_at, stream_at, max_at[2], stream_options_at, include_usage_at;
     const struct weir_llm_span *models_at; /* of a batch that repeats the model in each part */
     size_t models_count;
     bool form;              /* the body is a form: model_at is a bare text in it */
@@ -71,6 +71,7 @@ WEIR_NODISCARD int weir_llm_read_passed(struct weir_str content_type, struct wei
 struct weir_llm_edits {
     struct weir_str model;     /* absent: as it is */
     bool ask_usage;            /* make a stream tell its usage; the tap takes it out again */
+    bool ask_stream;           /* make it a stream, which the body doesn't ask for */
     int64_t max_output_tokens; /* of one choice, no more than this; 0: as it is */
     bool older_limit;          /* a limit that is added takes the dialect's older field */
 };
@@ -123,6 +124,7 @@ struct weir_llm_tap_conf {
     size_t tool_count;
     struct weir_str asked_model; /* what the answer is said to come from if it doesn't say */
     bool event_stream;           /* by the answer's content type */
+    bool gathers;                /* the client gets the stream as one document, when it has ended */
     bool hide_usage;             /* usage was asked for by us: take its chunk out */
     bool client_usage;           /* the client asked for it: a cut stream tells it too */
     int64_t input_estimate;      /* of the call */

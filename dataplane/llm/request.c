@@ -76,12 +76,14 @@ bool weir_llm_read_stream(struct weir_llm_decoder *d)
 {
     const char *at = d->j.p;
     enum weir_json_type type = weir_json_peek(&d->j);
+    struct weir_str raw;
 
-    if (!weir_json_skip(&d->j, NULL))
+    if (!weir_json_skip(&d->j, &raw))
         return false;
     if (type != WEIR_JSON_TRUE && type != WEIR_JSON_FALSE && type != WEIR_JSON_NULL)
         return weir_llm_wrong(d, at, "\"stream\" must be true or false");
     d->call->stream = type == WEIR_JSON_TRUE;
+    d->call->stream_at = weir_llm_span(d, raw);
     return true;
 }
 

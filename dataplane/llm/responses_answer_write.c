@@ -30,9 +30,26 @@ static const char *prefix(const struct weir_canon_answer_part *p)
     }
 }
 
+/* Reasoning of the client's own API (a stream that is put together) has its id and its encrypted
+ * content in the signature, as responses_answer_read.c has it. False: it is another's. */
+static bool own_reasoning(const struct weir_canon_writer *w, const struct weir_canon_answer_part *p,
+                          struct weir_str *id, struct weir_str *encrypted)
+{
+    if (w->from != w->to || p->kind != WEIR_PART_REASONING || !p->signature.n)
+        return false;
+    *id = weir_str_cut(weir_buf_str(&p->signature), '.', encrypted);
+    return encrypted->p != NULL;
+}
+
 static void put_item_id(struct weir_canon_writer *w, struct weir_jw *j, const char *key,
                         const struct weir_canon_answer_part *p)
 {
+    struct weir_str id, encrypted;
+
+    if (own_reasoning(w, p, &id, &encrypted)) {
+        weir_canon_put(j, key, id);
+        return;
+    }
     weir_jw_raw(j, key, WEIR_STR("\""));
     weir_buf_addf(w->out, "%s_", prefix(p));
     weir_buf_adds(w->out, w->id.n ? w->id : WEIR_STR("weir"));
@@ -128,12 +145,16 @@ static void put_call(struct weir_canon_writer *w, struct weir_jw *j,
 static void put_reasoning(struct weir_canon_writer *w, struct weir_jw *j,
                           const struct weir_canon_answer_part *p, bool done)
 {
+    struct weir_str id, encrypted;
+
     weir_jw_array(j, "summary");
     if (done && !p->redacted)
         put_summary(j, NULL, weir_buf_str(&p->text));
     weir_jw_end_array(j);
     /* Unsigned, too: then it says where the reasoning came from, and goes back to. */
-    if (done)
+    if (done && own_reasoning(w, p, &id, &encrypted))
+        weir_canon_put(j, "encrypted_content", encrypted);
+    else if (done)
         weir_canon_put_signature(j, "encrypted_content", weir_buf_str(&p->signature), w->from,
                                  w->to);
     else

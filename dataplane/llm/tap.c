@@ -103,7 +103,7 @@ struct weir_llm_tap *weir_llm_tap_create(struct weir_arena *a, const struct weir
     t->raw = (struct weir_llm_raw_usage){-1, -1, -1, -1, -1, -1, -1};
     if (!conf->event_stream)
         start_document(t);
-    if (conf->client != WEIR_DIALECT_NONE && conf->client != conf->dialect)
+    if (conf->gathers || (conf->client != WEIR_DIALECT_NONE && conf->client != conf->dialect))
         t->bridge = weir_llm_bridge_create(t);
     if (t->document)
         return t;

@@ -106,6 +106,17 @@ int weir_llm_translate(const struct weir_llm_call *call, struct weir_str body, e
     return WEIR_EINVAL;
 }
 
+bool weir_llm_is_understood(const struct weir_llm_call *call, struct weir_str body,
+                            struct weir_arena *a)
+{
+    struct weir_llm_translation same;
+    struct weir_err why;
+    int rc = weir_llm_translate(call, body, call->dialect, true, a, &same, &why);
+
+    weir_buf_fini(&same.rest);
+    return rc == WEIR_OK;
+}
+
 static void add_piece(struct weir_llm_pieces *out, struct weir_str s)
 {
     if (s.n)

@@ -25,6 +25,11 @@ WEIR_NODISCARD int weir_llm_translate(const struct weir_llm_call *call, struct w
                                       enum weir_dialect to, bool strict, struct weir_arena *a,
                                       struct weir_llm_translation *out, struct weir_err *err);
 
+/* Is all of the body that bears on its answer known here? Then a stream of it can be put together
+ * without loss (weir_llm_tap_conf.gathers). */
+bool weir_llm_is_understood(const struct weir_llm_call *call, struct weir_str body,
+                            struct weir_arena *a);
+
 /* The body for one target; the pieces point into the translation and the arena. max 0: no limit is
  * told, which not every dialect allows; older_limit as in weir_llm_edits. */
 void weir_llm_translated(const struct weir_llm_translation *t, struct weir_str model, int64_t max,

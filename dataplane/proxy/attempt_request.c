@@ -225,7 +225,8 @@ bool weir_attempt_limits(const struct weir_exchange *x)
 static void write_body(struct weir_exchange *x, const struct weir_candidate *c,
                        struct weir_llm_pieces *out)
 {
-    struct weir_llm_edits edits = {.ask_usage = x->endpoint.operation == WEIR_OP_GENERATE};
+    struct weir_llm_edits edits = {.ask_usage = x->endpoint.operation == WEIR_OP_GENERATE,
+                                   .ask_stream = x->gathers};
     bool told = x->call.max_output_tokens >= 0 || weir_attempt_limits(x);
 
     if (weir_exchange_is_translated(x)) {

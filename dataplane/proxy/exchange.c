@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "dataplane/proxy/attempt.h"
+#include "dataplane/proxy/drain.h"
 #include "dataplane/proxy/relay.h"
 #include "dataplane/proxy/worker.h"
 
@@ -56,7 +57,6 @@ void weir_exchange_on_abort(struct weir_http_req *req, int rc)
     x->client_gone = true;
     if (!weir_pipeline_is_open(x))
         return;
-    weir_exchange_stop_waiting(x);
     x->outcome = WEIR_OUTCOME_ABORTED;
     if (!x->error_code) {
         x->error_code = rc == WEIR_ECLOSED ? "client_closed" : "client_failed";
@@ -64,7 +64,15 @@ void weir_exchange_on_abort(struct weir_http_req *req, int rc)
     }
     if (x->status == 0)
         x->status = 499; /* as proxies log a client that left before its answer */
+    if (weir_drain_begin(x))
+        return;
+    weir_exchange_stop_waiting(x);
     weir_pipeline_finish(x);
+}
+
+bool weir_exchange_streams(const struct weir_exchange *x)
+{
+    return x->event_stream && !x->gathers;
 }
 
 bool weir_exchange_is_translated(const struct weir_exchange *x)
@@ -96,9 +104,17 @@ void weir_exchange_on_done(struct weir_http_req *req)
 
     if (!x)
         return;
+    weir_http_req_set_user(req, NULL);
+    x->done = true;
+    if (x->drains)
+        return; /* it ends when the drain does */
     /* Every answer of ours is recorded before it is flushed; an abort was told before this. */
     WEIR_ASSERT(!weir_pipeline_is_open(x));
+    weir_exchange_end(x);
+}
+
+void weir_exchange_end(struct weir_exchange *x)
+{
     weir_list_remove(&x->link);
     atomic_fetch_sub_explicit(&x->worker->in_flight, 1, memory_order_relaxed);
-    weir_http_req_set_user(req, NULL);
 }

@@ -78,6 +78,9 @@ struct weir_exchange {
     struct weir_link link; /* in the worker's list of open exchanges */
     size_t stage;
     bool client_gone;
+    bool drains; /* its answer is read to its end, for nobody but the bill (drain.h) */
+    bool done;   /* the server is done with the request */
+    int64_t drained_bytes;
     int64_t started_us; /* monotonic */
     int64_t started_wall_ms;
     char id[40]; /* "req_" and hex */
@@ -100,6 +103,7 @@ struct weir_exchange {
     /* route */
     const struct weir_policy_route *route;
     const struct weir_policy_route *edited_for; /* its edits are in the body; NULL: none */
+    bool gathers; /* asked for as a stream (call.stream), given to the client as a document */
     struct weir_str routed_model; /* what the route's alias for it says, or the same */
     struct weir_candidate *candidates;
     size_t candidate_count;
@@ -176,6 +180,13 @@ void weir_exchange_on_done(struct weir_http_req *req);
 
 /* The whole answer went well: it is kept if the call's route says so (stage_cache.c). */
 void weir_cache_answered(struct weir_exchange *x);
+
+/* Does the client get a stream? Only once the answer's head is there. */
+bool weir_exchange_streams(const struct weir_exchange *x);
+
+/* The last of what held on to the exchange lets go: it is out of its worker's list, and its memory
+ * gone with the request's. */
+void weir_exchange_end(struct weir_exchange *x);
 
 /* Does the present candidate speak another dialect than the client? */
 bool weir_exchange_is_translated(const struct weir_exchange *x);

@@ -2,6 +2,7 @@
 #include "dataplane/proxy/pipeline.h"
 
 #include "base/err.h"
+#include "dataplane/proxy/drain.h"
 #include "dataplane/proxy/exchange.h"
 
 static const struct {
@@ -32,6 +33,8 @@ void weir_pipeline_run(struct weir_exchange *x)
             return;
         x->stage = v == WEIR_V_DONE && x->stage < STAGE_SETTLE ? STAGE_SETTLE : x->stage + 1;
     }
+    if (x->drains)
+        weir_drain_over(x);
 }
 
 void weir_pipeline_resume(struct weir_exchange *x)

@@ -115,6 +115,9 @@ struct weir_policy_route {
     int64_t priority, attempts, backoff_ms;
     int64_t max_pause_ms; /* for a target that asked for one */
     int64_t cache_ms;     /* how long answers are kept; 0: they aren't */
+    int64_t drain_ms;     /* how long an answer is read on without its client; 0: it isn't */
+    int64_t drain_bytes;
+    bool gathers; /* whole answers are asked for as streams */
     Weir__V1__Translation translation;
     bool has_timeouts;
     struct weir_policy_timeouts timeouts; /* 0: the provider's */

@@ -24,7 +24,8 @@ static struct weir_cache_key key_of(const struct weir_exchange *x)
         WEIR_STR_INIT("anthropic-version"), WEIR_STR_INIT("anthropic-beta"),
         WEIR_STR_INIT("openai-beta"), WEIR_STR_INIT("openai-organization"),
         WEIR_STR_INIT("openai-project")};
-    const unsigned char form[] = {(unsigned char)x->endpoint.dialect, x->call.stream};
+    const unsigned char form[] = {(unsigned char)x->endpoint.dialect,
+                                  x->call.stream && !x->gathers};
     struct weir_cache_key key;
     struct weir_sha256 s;
 
@@ -101,7 +102,7 @@ enum weir_verdict weir_stage_cache(struct weir_exchange *x)
 
 void weir_cache_answered(struct weir_exchange *x)
 {
-    struct weir_cached what = {x->event_stream, weir_buf_str(&x->kept)};
+    struct weir_cached what = {weir_exchange_streams(x), weir_buf_str(&x->kept)};
 
     if (x->keeping && x->status == 200 && !x->kept.full && what.body.n)
         weir_cache_keep(x->worker->cache, &x->cache_key, &what,

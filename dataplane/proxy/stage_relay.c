@@ -14,13 +14,14 @@
 #include "dataplane/proxy/answer.h"
 #include "dataplane/proxy/attempt.h"
 #include "dataplane/proxy/charge.h"
+#include "dataplane/proxy/drain.h"
 #include "dataplane/proxy/judge.h"
 #include "dataplane/proxy/options.h"
 #include "dataplane/proxy/shortage.h"
 #include "dataplane/proxy/worker.h"
 
 /* A client that sees nothing for longer may take the gateway for dead. */
-enum { LONGEST_HOLD_BACK_MS = 1000, MAX_TAIL_BYTES = 8 << 20 };
+enum { LONGEST_HOLD_BACK_MS = 1000, MAX_TAIL_BYTES = 8 << 20, MAX_DOCUMENT_BYTES = 64 << 20 };
 
 /* ---- to the client ---- */
 
@@ -43,6 +44,13 @@ static bool is_hop_by_hop(struct weir_str name)
     return name.n >= 7 && weir_str_ieq((struct weir_str){name.p, 7}, WEIR_STR("x-weir-"));
 }
 
+static struct weir_str kept_value(struct weir_exchange *x, const struct weir_http_header *h)
+{
+    if (x->gathers && x->event_stream && weir_str_ieq(h->name, WEIR_STR("content-type")))
+        return WEIR_STR("application/json");
+    return weir_arena_copy(x->arena, h->value);
+}
+
 static void keep_head(struct weir_exchange *x, const struct weir_http_call_head *head)
 {
     struct weir_http_hop hop = weir_http_hop_of(head->headers, head->header_count);
@@ -53,16 +61,16 @@ static void keep_head(struct weir_exchange *x, const struct weir_http_call_head 
     for (size_t i = 0; i < head->header_count; i++)
         if (!is_hop_by_hop(head->headers[i].name) &&
             !weir_http_is_for_hop(hop, head->headers[i].name))
-            x->head[x->head_count++] =
-                (struct weir_http_header){weir_arena_copy(x->arena, head->headers[i].name),
-                                          weir_arena_copy(x->arena, head->headers[i].value)};
+            x->head[x->head_count++] = (struct weir_http_header){
+                weir_arena_copy(x->arena, head->headers[i].name), kept_value(x, &head->headers[i])};
 }
 
 static struct weir_http_header content_type(const struct weir_exchange *x)
 {
     return (struct weir_http_header){WEIR_STR("content-type"),
-                                     x->event_stream ? weir_dialect_stream_type(x->endpoint.dialect)
-                                                     : WEIR_STR("application/json")};
+                                     weir_exchange_streams(x)
+                                         ? weir_dialect_stream_type(x->endpoint.dialect)
+                                         : WEIR_STR("application/json")};
 }
 
 /* Of a translated answer the provider's headers say nothing to the client but when to come back. */
@@ -123,12 +131,13 @@ static void watch_silence(struct weir_exchange *x)
 /* The client gets its first byte: from here on no other target can take over. */
 static void begin_answer(struct weir_exchange *x)
 {
-    weir_wheel_cancel(x->worker->wheel, &x->timer);
+    if (!x->drains)
+        weir_wheel_cancel(x->worker->wheel, &x->timer);
     x->answered = true;
     weir_exchange_drop_body(x);
     x->head_count += weir_answer_headers(x, false, x->head + x->head_count);
     weir_http_start(x->req, (unsigned)x->status, x->head, x->head_count, -1);
-    if (x->event_stream)
+    if (weir_exchange_streams(x) && !x->drains)
         watch_silence(x);
     to_client(x, weir_buf_str(&x->held_back));
     weir_buf_fini(&x->held_back);
@@ -163,23 +172,50 @@ static void resume_upstream(struct weir_exchange *x)
         weir_http_call_resume(x->upstream);
 }
 
+static void send_whole(struct weir_exchange *x)
+{
+    x->answered = true;
+    x->head_count += weir_answer_headers(x, true, x->head + x->head_count);
+    x->response_bytes += x->held_back.n;
+    weir_http_respond(x->req, (unsigned)x->status, x->head, x->head_count,
+                      weir_buf_str(&x->held_back));
+}
+
+static void give_tail(struct weir_exchange *x, struct weir_str tail)
+{
+    if (!weir_exchange_streams(x)) {
+        if (tail.n == 0) { /* nothing has begun that could be ended */
+            weir_answer_shortage(x, &x->shortage);
+            return;
+        }
+        sink(x, tail.p, tail.n);
+        if (!x->answered) {
+            send_whole(x);
+            return;
+        }
+    } else {
+        to_client(x, tail);
+    }
+    weir_http_end(x->req);
+}
+
 static void cut(struct weir_exchange *x)
 {
     struct weir_buf tail;
 
-    weir_buf_init(&tail, MAX_TAIL_BYTES);
-    if (!x->answered)
+    weir_buf_init(&tail, x->gathers ? MAX_DOCUMENT_BYTES : MAX_TAIL_BYTES);
+    if (!x->answered && weir_exchange_streams(x))
         begin_answer(x);
-    if (weir_llm_tap_cut(x->tap, weir_shortage_notice(x, &x->shortage), &tail) == WEIR_OK)
-        to_client(x, weir_buf_str(&tail));
-    weir_buf_fini(&tail);
+    if (weir_llm_tap_cut(x->tap, weir_shortage_notice(x, &x->shortage), &tail))
+        weir_buf_clear(&tail);
     if (x->upstream)
         weir_http_call_cancel(x->upstream);
     x->upstream = NULL;
     x->outcome = WEIR_OUTCOME_CUT;
     x->error_code = "budget_exceeded";
     weir_attempt_close(x, "cut", true);
-    weir_http_end(x->req);
+    give_tail(x, weir_buf_str(&tail));
+    weir_buf_fini(&tail);
     weir_pipeline_finish(x);
 }
 
@@ -280,6 +316,8 @@ void weir_relay_body(struct weir_exchange *x, const char *p, size_t n)
     const struct weir_llm_seen *seen = weir_llm_tap_seen(x->tap);
     int rc;
 
+    if (x->drains && !weir_drain_goes_on(x, n))
+        return;
     tell_time(x);
     rc = weir_llm_tap_feed(x->tap, p, n, sink, x);
     if (rc) {
@@ -292,14 +330,17 @@ void weir_relay_body(struct weir_exchange *x, const char *p, size_t n)
         return;
     if (seen->error && !x->answered) {
         /* Overloaded, and said so inside the stream: as good as a status. */
-        weir_attempt_failed(x, "http", "an error event before any content", false);
+        weir_attempt_failed(x, "http",
+                            seen->content ? "an error event in its stream"
+                                          : "an error event before any content",
+                            seen->content);
         return;
     }
     if (seen->content && x->first_token_us == 0) {
         x->first_token_us = weir_mono_us();
         weir_judge_content(x, &x->attempts[x->attempt_count - 1]);
     }
-    if (!x->answered && (seen->content || seen->complete))
+    if (!x->answered && weir_exchange_streams(x) && (seen->content || seen->complete))
         begin_answer(x);
     watch_holds(x);
 }
@@ -313,15 +354,6 @@ void weir_relay_forget(struct weir_exchange *x)
     x->relaying = false;
     weir_buf_fini(&x->held_back);
     weir_buf_clear(&x->kept);
-}
-
-static void send_whole(struct weir_exchange *x)
-{
-    x->answered = true;
-    x->head_count += weir_answer_headers(x, true, x->head + x->head_count);
-    x->response_bytes += x->held_back.n;
-    weir_http_respond(x->req, (unsigned)x->status, x->head, x->head_count,
-                      weir_buf_str(&x->held_back));
 }
 
 void weir_relay_end(struct weir_exchange *x)
@@ -346,7 +378,7 @@ void weir_relay_end(struct weir_exchange *x)
         x->error_code = "provider_error";
     else if (!rc)
         weir_cache_answered(x);
-    if (!x->answered && !x->event_stream) {
+    if (!x->answered && !weir_exchange_streams(x)) {
         send_whole(x);
     } else {
         if (!x->answered)
@@ -376,7 +408,7 @@ void weir_relay_error(struct weir_exchange *x, int rc, const char *cause)
     x->outcome = WEIR_OUTCOME_FAILED;
     x->error_code = err.code;
     x->error_detail = err.detail;
-    if (!x->event_stream) {
+    if (!weir_exchange_streams(x)) {
         weir_http_abort(x->req); /* half a document must not look like a whole one */
         weir_pipeline_finish(x);
         return;
@@ -498,11 +530,12 @@ enum weir_verdict weir_stage_relay(struct weir_exchange *x)
                                               .request_id = weir_str_of(x->id),
                                               .asked_model = x->candidate->model,
                                               .event_stream = x->event_stream,
+                                              .gathers = x->gathers,
                                               .hide_usage = !x->call.asks_usage,
                                               .client_usage = x->call.asks_usage,
                                               .input_estimate = x->call.input_estimate});
     hold_document(x);
-    if (x->event_stream) {
+    if (weir_exchange_streams(x) && !x->drains) {
         weir_wheel_timer_init(&x->timer, on_held_long_enough);
         weir_wheel_arm(x->worker->wheel, &x->timer, LONGEST_HOLD_BACK_MS);
     }

@@ -6,6 +6,7 @@
 #include "dataplane/llm/endpoint.h"
 #include "dataplane/proxy/answer.h"
 #include "dataplane/proxy/fit.h"
+#include "dataplane/proxy/gather.h"
 #include "dataplane/proxy/judge.h"
 #include "dataplane/proxy/strategy.h"
 #include "dataplane/proxy/worker.h"
@@ -402,6 +403,7 @@ enum weir_verdict weir_stage_route(struct weir_exchange *x)
             "has a route, but none of its providers serves it: another list of models, or another "
             "API and no translation.");
     forget_translations(x);
+    weir_gather_decide(x);
     if (weir_fit_candidates(x, &err) || translate(x, &err))
         return weir_answer_error(x, &err);
     return WEIR_V_CONTINUE;

@@ -9,6 +9,8 @@ enum weir_verdict weir_stage_settle(struct weir_exchange *x)
     int64_t actual[WEIR_ADMIT_PARTS_MAX], now = weir_worker_now_ms(x->worker);
 
     weir_wheel_cancel(x->worker->wheel, &x->timer);
+    if (x->drains)
+        x->outcome = WEIR_OUTCOME_ABORTED; /* however well the rest went */
     weir_attempt_close(x, "cancelled", !x->unsent);
     if (!x->held)
         return WEIR_V_CONTINUE;

@@ -1,5 +1,6 @@
 /* worker.c - see worker.h. Life: create -> start -> (messages) -> drain -> close -> ended. */
 #include "dataplane/proxy/worker.h"
+#include "dataplane/proxy/drain.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -234,6 +235,7 @@ static void take_close(void *arg)
 
     free(m);
     w->closing = true;
+    weir_drain_end_all(w);
     weir_http_server_close(w->server, on_server_closed, w);
 }
 

@@ -52,6 +52,7 @@ struct weir_worker {
     uint32_t *agent_calls;            /* under way, by agent index of the policy */
     size_t agent_count;
     struct weir_link exchanges; /* open ones */
+    unsigned drains;            /* of them, those whose client has gone */
     bool draining, server_drained, told_drained;
     int64_t drain_deadline_ms; /* on this loop's clock */
     int64_t auth_second;       /* of the failures below */

@@ -1,5 +1,5 @@
-// Every client API at every provider's: the vendors' own SDKs, strict mocks of the providers, whole answers and streams cut at random
-// places. What the SDK returns, what the provider was asked, and the bill to the nano-dollar. WEIR_SEED repeats a run's cuts.
+// Every client API at every provider's: the vendors' own SDKs, strict mocks of the providers, whole answers, streams cut at random
+// places, and whole answers that the provider is asked for as a stream (wholeAsStream). What the SDK returns, what the provider was asked, and the bill to the nano-dollar. WEIR_SEED repeats a run's cuts.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import os from "node:os";
@@ -51,7 +51,8 @@ async function start(t) {
   const s = await setting(t, { provider: ResponsesMock, plan: (c) => plan(dialect(c), c.body.stream), budgets: budget("money", "{usd: 10}"),
     more: (mock, caFile) => provider("re", "openaiResponses", mock.url, { caFile }) + provider("go", "gemini", google.url)
       + provider("br", "bedrock", aws.url, { caFile, extra: `  region: ${REGION}\n` }).replace("{env: MOCK_KEY}", `{file: ${path.join(dir, "aws")}}`)
-      + to.map(([name, p]) => route(name, [[{ provider: p, model: "mock-small" }]], `  models: [${name}]`)).join("") });
+      + to.flatMap(([name, p]) => [route(name, [[{ provider: p, model: "mock-small" }]], `  models: [${name}]`),
+        route(`${name}-gathered`, [[{ provider: p, model: "mock-small" }]], `  models: [${name}-gathered]\n  wholeAsStream: true`)]).join("") });
   const clients = { openai: s.openai, anthropic: s.anthropic, aws: awsClient(t, s.weir.url),
     genai: new GoogleGenAI({ apiKey: CALLER_KEY, httpOptions: { baseUrl: s.weir.url, retryOptions: { attempts: 1 } } }) };
   const mocks = { chat: s.mock, messages: s.mock, responses: s.mock, gemini: google, bedrock: aws };
@@ -90,9 +91,9 @@ function check(from, to, given, answer) {
 }
 
 // Reasoning and two parallel calls, and their results in the next turn, with what the provider has signed.
-async function roundTrip({ clients, say, lastBody }, from, to, stream) {
+async function roundTrip({ clients, say, lastBody }, from, to, stream, model) {
   const caller = callers[from];
-  const ask = { model: to, limit: 100, tools: ["level", "flow"], turns: [question] };
+  const ask = { model, limit: 100, tools: ["level", "flow"], turns: [question] };
   say.answer = { reason: "Hm. Well.", calls, finish: "tools" };
   const first = await call(caller, clients, ask, stream);
   check(from, to, first, say.answer);
@@ -108,21 +109,23 @@ test(`every client's SDK at every provider's API (seed ${seed})`, async (t) => {
   const s = await start(t);
   for (const [from, caller] of Object.entries(callers))
     for (const to of Object.keys(answers))
-      for (const stream of [false, true])
-        await t.test(`${from} to ${to}, ${stream ? "streaming" : "whole"}`, async (u) => {
+      for (const way of ["whole", "streaming", "gathered"])
+        await t.test(`${from} to ${to}, ${way}`, async (u) => {
+          const stream = way === "streaming", model = way === "gathered" ? `${to}-gathered` : to;
           for (const f of features) {
             u.diagnostic(f.name);
             s.say.answer = f.answer;
-            check(from, to, await call(caller, s.clients, { model: to, limit: 100, ...f.ask }, stream), f.answer);
+            check(from, to, await call(caller, s.clients, { model, limit: 100, ...f.ask }, stream), f.answer);
             assert.deepEqual(asked[to](s.lastBody(to)), f.got, f.name);
+            if (way === "gathered" && to !== "gemini" && to !== "bedrock") assert.equal(s.lastBody(to).stream, true, `${f.name}: was asked for as a stream`);
           }
           if (has.refusal.includes(to)) {
             s.say.answer = refusal;
-            check(from, to, await call(caller, s.clients, { model: to, limit: 100, turns: [question] }, stream), refusal);
+            check(from, to, await call(caller, s.clients, { model, limit: 100, turns: [question] }, stream), refusal);
           }
-          await roundTrip(s, from, to, stream);
+          await roundTrip(s, from, to, stream, model);
           s.say.answer = { error: "The mock says no.", status: 422 };
-          await assert.rejects(call(caller, s.clients, { model: to, limit: 100, turns: [question] }, stream), (e) => (e.status ?? e.$metadata.httpStatusCode) === 422 && /The mock says no\./.test(e.message));
+          await assert.rejects(call(caller, s.clients, { model, limit: 100, turns: [question] }, stream), (e) => (e.status ?? e.$metadata.httpStatusCode) === 422 && /The mock says no\./.test(e.message));
           await settled(s.weir, "money", s.say.billed);
           assert.deepEqual(s.problems(), []);
         });

@@ -129,6 +129,37 @@ static void check_answer(enum weir_dialect d, enum weir_dialect client, bool str
     weir_arena_destroy(a);
 }
 
+/* A stream that is given as a document, ended or cut, is one document of the client's, or nothing.
+ */
+static void check_gathered(enum weir_dialect d, enum weir_dialect client, struct weir_str text)
+{
+    struct weir_llm_tap_conf conf = {.dialect = d,
+                                     .client = client,
+                                     .event_stream = true,
+                                     .gathers = true,
+                                     .status = 200,
+                                     .max_event_bytes = 1 << 16};
+    struct weir_arena *a = weir_arena_create(NULL);
+    struct weir_buf whole, part;
+    struct weir_llm_tap *x = run(a, &conf, text, text.n, &whole);
+    int ended = weir_llm_tap_end(x, collect, &whole);
+
+    if (whole.n && !weir_llm_tap_seen(x)->error) {
+        WEIR_ASSERT(ended == WEIR_OK || weir_llm_tap_seen(x)->complete);
+        WEIR_ASSERT(weir_json_check(weir_buf_str(&whole), NULL) == WEIR_OK);
+    }
+    weir_buf_fini(&whole);
+    x = run(a, &conf, (struct weir_str){text.p, text.n / 2}, text.n, &part);
+    weir_buf_init(&whole, 1 << 24);
+    if (weir_llm_tap_cut(x, WEIR_STR("The budget is used up."), &whole) == WEIR_OK) {
+        WEIR_ASSERT(part.n == 0);
+        WEIR_ASSERT(weir_json_check(weir_buf_str(&whole), NULL) == WEIR_OK);
+    }
+    weir_buf_fini(&whole);
+    weir_buf_fini(&part);
+    weir_arena_destroy(a);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
@@ -139,6 +170,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
         return 0;
     for (enum weir_dialect d = WEIR_DIALECT_OPENAI_CHAT; d < WEIR_DIALECT_COUNT; d++)
         for (enum weir_dialect to = WEIR_DIALECT_OPENAI_CHAT; to < WEIR_DIALECT_COUNT; to++) {
+            check_gathered(d, to, text);
             if (to == d)
                 continue;
             check_request(d, to, text);
