@@ -8,6 +8,7 @@ const struct weir_llm_ops *weir_llm_ops(enum weir_dialect d)
         [WEIR_DIALECT_OPENAI_RESPONSES] = &weir_llm_responses_ops,
         [WEIR_DIALECT_GEMINI] = &weir_llm_gemini_ops,
         [WEIR_DIALECT_BEDROCK] = &weir_llm_converse_ops,
+        [WEIR_DIALECT_COHERE] = &weir_llm_cohere_ops,
         [WEIR_DIALECT_OPENAI_COMPLETIONS] = &weir_llm_completions_ops,
         [WEIR_DIALECT_OPENAI_EMBEDDINGS] = &weir_llm_embeddings_ops,
         [WEIR_DIALECT_GEMINI_EMBED] = &weir_llm_gemini_embed_ops,

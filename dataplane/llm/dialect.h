@@ -14,7 +14,9 @@ enum weir_dialect {
     WEIR_DIALECT_OPENAI_RESPONSES,   /* POST /v1/responses */
     WEIR_DIALECT_GEMINI,             /* POST /v1beta/models/M:generateContent */
     WEIR_DIALECT_BEDROCK,            /* POST /model/ID/converse */
-    WEIR_DIALECT_COUNT, /* of the APIs of conversations; each one translates into every other */
+    WEIR_DIALECT_CLIENTS,            /* those before it are clients', too, and translate into all */
+    WEIR_DIALECT_COHERE = WEIR_DIALECT_CLIENTS, /* POST /v2/chat, of providers only */
+    WEIR_DIALECT_COUNT,                         /* of the APIs of conversations */
     /* Further APIs, spoken wherever the conversation's API of the same vendor is. */
     WEIR_DIALECT_OPENAI_COMPLETIONS = WEIR_DIALECT_COUNT, /* POST /v1/completions */
     WEIR_DIALECT_OPENAI_EMBEDDINGS,                       /* POST /v1/embeddings */
@@ -51,8 +53,9 @@ const char *weir_dialect_call(enum weir_dialect d); /* "chat", ... in records; n
 struct weir_str weir_dialect_stream_type(enum weir_dialect d); /* the content type of its streams */
 /* The conversation's API that a Provider declares, and d comes with. */
 enum weir_dialect weir_dialect_family(enum weir_dialect d);
-bool weir_dialect_translates(enum weir_dialect d);        /* from it, into those of providers */
-bool weir_dialect_echoes(enum weir_dialect d);            /* the built-in provider answers in it */
+bool weir_dialect_translates(
+    enum weir_dialect d);                      /* from it, a client's, into those of providers */
+bool weir_dialect_echoes(enum weir_dialect d); /* the built-in provider answers in it */
 int64_t weir_dialect_default_output(enum weir_dialect d); /* without a limit; 0: the model's */
 
 #endif

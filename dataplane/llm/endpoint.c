@@ -50,6 +50,7 @@ static const struct row rows[] = {
     ROW("/responses", WEIR_HTTP_POST, WEIR_OP_GENERATE, WEIR_DIALECT_OPENAI_RESPONSES, false),
     ROW("/v1/responses/input_tokens", WEIR_HTTP_POST, WEIR_OP_COUNT_TOKENS,
         WEIR_DIALECT_OPENAI_RESPONSES, false),
+    ROW("/v2/chat", WEIR_HTTP_POST, WEIR_OP_GENERATE, WEIR_DIALECT_COHERE, false),
     PASSED("/v1/images/generations"),
     PASSED("/v1/images/edits"),
     PASSED("/v1/images/variations"),
@@ -131,6 +132,11 @@ static bool fits(struct weir_str pattern, struct weir_str path, struct weir_str 
     return true;
 }
 
+static bool is_of_clients(const struct row *r)
+{
+    return !r->dialect || !weir_llm_ops(r->dialect)->provider_only;
+}
+
 enum weir_dialect weir_llm_endpoint_dialect(struct weir_str path)
 {
     enum weir_dialect of_prefix = WEIR_DIALECT_OPENAI_CHAT;
@@ -140,7 +146,7 @@ enum weir_dialect weir_llm_endpoint_dialect(struct weir_str path)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         split(rows[i].path, &before, &after);
         /* "/v1/models/" is what several have: only all of the path tells them apart. */
-        if (rows[i].dialect && weir_str_starts(path, before) &&
+        if (rows[i].dialect && is_of_clients(&rows[i]) && weir_str_starts(path, before) &&
             (!after.n || weir_str_ends(path, after)))
             return rows[i].dialect;
     }
@@ -240,7 +246,7 @@ int weir_llm_endpoint_find(enum weir_http_method method, struct weir_str path, s
         const struct row *r = &rows[i];
         struct weir_str model = WEIR_STR_NULL;
 
-        if (!fits(r->path, path, &model) ||
+        if (!is_of_clients(r) || !fits(r->path, path, &model) ||
             (r->operation == WEIR_OP_STORED
                  ? !is_id(model)
                  : model.p && weir_percent_decode(a, model, false, &model)))

@@ -145,13 +145,15 @@ struct weir_llm_ops {
     bool binary_events;                      /* streams are AWS's event streams, not SSE */
     bool model_optional;                     /* a body may name none */
     bool no_output;                          /* its answers are no tokens: nothing to limit */
-    int64_t default_output;                  /* tokens, when no limit is told; 0: the model's */
-    enum weir_dialect family;                /* of a further API; NONE: it is a conversation's */
-    bool usage_on_request;                   /* streams tell usage only when asked */
-    const char *input_field;                 /* holds the messages */
-    size_t event_bytes;                      /* of one event of a stream, at most; 0: 1 MiB */
-    bool ends_with_stream;                   /* no event says that nothing follows */
-    const char *stream_query;                /* of the path of a stream; NULL: none */
+    bool provider_only;                      /* no client speaks it */
+    bool error_is_text;       /* what stands where errors do is an answer if it is an object */
+    int64_t default_output;   /* tokens, when no limit is told; 0: the model's */
+    enum weir_dialect family; /* of a further API; NONE: it is a conversation's */
+    bool usage_on_request;    /* streams tell usage only when asked */
+    const char *input_field;  /* holds the messages */
+    size_t event_bytes;       /* of one event of a stream, at most; 0: 1 MiB */
+    bool ends_with_stream;    /* no event says that nothing follows */
+    const char *stream_query; /* of the path of a stream; NULL: none */
     bool (*event)(struct weir_llm_tap *t, const struct weir_sse_event *e); /* false: keep it back */
     void (*usage)(struct weir_llm_tap *t, struct weir_str raw);
     struct weir_llm_doc_paths paths[WEIR_DOC_COUNT];
@@ -178,8 +180,9 @@ struct weir_llm_ops {
 };
 
 extern const struct weir_llm_ops weir_llm_chat_ops, weir_llm_messages_ops, weir_llm_responses_ops,
-    weir_llm_gemini_ops, weir_llm_converse_ops, weir_llm_completions_ops, weir_llm_embeddings_ops,
-    weir_llm_gemini_embed_ops, weir_llm_gemini_embed_batch_ops, weir_llm_other_ops;
+    weir_llm_gemini_ops, weir_llm_converse_ops, weir_llm_cohere_ops, weir_llm_completions_ops,
+    weir_llm_embeddings_ops, weir_llm_gemini_embed_ops, weir_llm_gemini_embed_batch_ops,
+    weir_llm_other_ops;
 
 const struct weir_llm_ops *weir_llm_ops(enum weir_dialect d); /* NULL: no such dialect */
 

@@ -142,6 +142,19 @@ static bool picked_text(const struct weir_json_pick *k, struct weir_str *out)
     return true;
 }
 
+/* The answer stands where an error would. */
+static bool is_no_error(const struct weir_llm_tap *t)
+{
+    const struct weir_llm_document *d = t->document;
+
+    return t->ops->error_is_text && d->picks[WEIR_DOC_ERROR].n && d->error[0] == '{';
+}
+
+static size_t content_bytes(const struct weir_llm_tap *t)
+{
+    return (size_t)t->document->picks[is_no_error(t) ? WEIR_DOC_ERROR : WEIR_DOC_CONTENT].total;
+}
+
 /* Reads what was picked, when the document is whole. */
 static void read_document(struct weir_llm_tap *t)
 {
@@ -154,14 +167,14 @@ static void read_document(struct weir_llm_tap *t)
         weir_llm_keep(&t->seen.model, t->model_bytes, WEIR_LLM_MODEL_BYTES, s);
     if (picked_text(&d->picks[WEIR_DOC_FINISH], &s))
         weir_llm_keep(&t->seen.finish, t->finish_bytes, WEIR_LLM_WORD_BYTES, s);
-    if (d->picks[WEIR_DOC_ERROR].whole) {
+    if (d->picks[WEIR_DOC_ERROR].whole && !is_no_error(t)) {
         s = (struct weir_str){d->error, d->picks[WEIR_DOC_ERROR].n};
         if (s.n > sizeof(d->error))
             s.n = sizeof(d->error);
         if (!weir_str_is(s, "null"))
             weir_llm_keep_error(t, s);
     }
-    weir_llm_count_output(t, (size_t)d->picks[WEIR_DOC_CONTENT].total);
+    weir_llm_count_output(t, content_bytes(t));
     t->seen.complete = true;
 }
 
@@ -353,7 +366,7 @@ int weir_llm_tap_end(struct weir_llm_tap *t, weir_llm_sink_fn *sink, void *arg)
         return end_translated(t, sink, arg);
     if (t->document) {
         if (!t->seen.complete && t->document->tap.begun)
-            weir_llm_count_output(t, (size_t)t->document->picks[WEIR_DOC_CONTENT].total);
+            weir_llm_count_output(t, content_bytes(t));
         return t->seen.complete ? WEIR_OK : WEIR_ECLOSED;
     }
     rc = t->seen.complete ? WEIR_OK : read_last(t, sink, arg);
@@ -393,7 +406,8 @@ int weir_llm_tap_cut(struct weir_llm_tap *t, struct weir_str notice, struct weir
 {
     struct weir_usage usage;
 
-    if (t->document || !t->begun || t->seen.complete || t->seen.error || !t->ops->cut)
+    if (t->document || !t->begun || t->seen.complete || t->seen.error ||
+        (!t->bridge && !t->ops->cut))
         return WEIR_ESTATE;
     weir_llm_tap_usage(t, &usage);
     if (t->bridge)

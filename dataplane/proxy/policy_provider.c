@@ -221,6 +221,8 @@ static struct weir_str default_endpoint(struct weir_policy_compile *c,
     case WEIR__V1__DIALECT__bedrock:
         return weir_str_of(weir_arena_printf(
             c->p->arena, "https://bedrock-runtime.%s.amazonaws.com", spec->region));
+    case WEIR__V1__DIALECT__cohere:
+        return WEIR_STR("https://api.cohere.com");
     default:
         return WEIR_STR("https://api.openai.com");
     }
@@ -335,6 +337,8 @@ static enum weir_dialect dialect_of(Weir__V1__Dialect d)
         return WEIR_DIALECT_GEMINI;
     case WEIR__V1__DIALECT__bedrock:
         return WEIR_DIALECT_BEDROCK;
+    case WEIR__V1__DIALECT__cohere:
+        return WEIR_DIALECT_COHERE;
     default:
         return WEIR_DIALECT_NONE;
     }

@@ -8,6 +8,7 @@ import { test } from "node:test";
 import { GoogleGenAI } from "@google/genai";
 import { FIGURES, SIGNATURE, answers, asked } from "./lib/answers.mjs";
 import { Bedrock, REGION, awsClient } from "./lib/bedrock.mjs";
+import { CohereMock } from "./lib/cohere.mjs";
 import { call, callers } from "./lib/callers.mjs";
 import { GeminiMock } from "./lib/gemini.mjs";
 import { ResponsesMock } from "./lib/responses.mjs";
@@ -47,16 +48,18 @@ async function start(t) {
   t.after(() => google.stop());
   const aws = await new Bedrock({ tls: files.options, bearer: "bedrock-api-key-canary", plan: (c) => plan("bedrock", c.path.endsWith("-stream")) }).start();
   t.after(() => aws.stop());
-  const to = Object.entries({ chat: "oa", messages: "an", responses: "re", gemini: "go", bedrock: "br" });
+  const cohere = await new CohereMock({ plan: (c) => plan("cohere", c.body.stream) }).start();
+  t.after(() => cohere.stop());
+  const to = Object.entries({ chat: "oa", messages: "an", responses: "re", gemini: "go", bedrock: "br", cohere: "co" });
   const s = await setting(t, { provider: ResponsesMock, plan: (c) => plan(dialect(c), c.body.stream), budgets: budget("money", "{usd: 10}"),
-    more: (mock, caFile) => provider("re", "openaiResponses", mock.url, { caFile }) + provider("go", "gemini", google.url)
+    more: (mock, caFile) => provider("re", "openaiResponses", mock.url, { caFile }) + provider("go", "gemini", google.url) + provider("co", "cohere", cohere.url)
       + provider("br", "bedrock", aws.url, { caFile, extra: `  region: ${REGION}\n` }).replace("{env: MOCK_KEY}", `{file: ${path.join(dir, "aws")}}`)
       + to.flatMap(([name, p]) => [route(name, [[{ provider: p, model: "mock-small" }]], `  models: [${name}]`),
         route(`${name}-gathered`, [[{ provider: p, model: "mock-small" }]], `  models: [${name}-gathered]\n  wholeAsStream: true`)]).join("") });
   const clients = { openai: s.openai, anthropic: s.anthropic, aws: awsClient(t, s.weir.url),
     genai: new GoogleGenAI({ apiKey: CALLER_KEY, httpOptions: { baseUrl: s.weir.url, retryOptions: { attempts: 1 } } }) };
-  const mocks = { chat: s.mock, messages: s.mock, responses: s.mock, gemini: google, bedrock: aws };
-  return { ...s, clients, say, lastBody: (p) => mocks[p].calls.at(-1).body, problems: () => [s.mock, google, aws].flatMap((m) => m.problems.splice(0)) };
+  const mocks = { chat: s.mock, messages: s.mock, responses: s.mock, gemini: google, bedrock: aws, cohere };
+  return { ...s, clients, say, lastBody: (p) => mocks[p].calls.at(-1).body, problems: () => [s.mock, google, aws, cohere].flatMap((m) => m.problems.splice(0)) };
 }
 
 const question = { user: [{ text: "How high is the dam?" }] };
@@ -79,12 +82,12 @@ const features = [
 ];
 
 const refusal = { text: "I can't say.", refusal: true, finish: "stop" };
-const has = { refusal: ["chat", "responses"], sequence: ["messages", "bedrock"] }; // who has a word of its own for it
+const has = { refusal: ["chat", "responses"], sequence: ["messages", "bedrock", "cohere"] }; // who has a word of its own for it
 
 // What the SDK gives; a refusal or a stop sequence in words that both sides have, or else in the nearest.
 function check(from, to, given, answer) {
   const refused = answer.refusal && has.refusal.includes(from);
-  const kind = answer.finish === "sequence" && !has.sequence.includes(to) ? "stop" : answer.refusal && !refused ? "filter" : answer.finish;
+  const kind = to === "cohere" && answer.finish === "filter" ? "stop" : answer.finish === "sequence" && !has.sequence.includes(to) ? "stop" : answer.refusal && !refused ? "filter" : answer.finish;
   const { text = "", reason = "" } = answer;
   assert.deepEqual({ text: given.text, refusal: given.refusal ?? "", reason: given.reason, calls: given.calls, finish: given.finish, usage: given.usage },
     { text: refused ? "" : text, refusal: refused ? text : "", reason, calls: triples(answer.calls ?? []), finish: callers[from].finish[kind], usage: [FIGURES.input, FIGURES.cached, FIGURES.output] });
@@ -102,7 +105,7 @@ async function roundTrip({ clients, say, lastBody }, from, to, stream, model) {
   say.answer = { text: "Done.", finish: "stop" };
   check(from, to, await call(caller, clients, { ...ask, turns: [question, { said: first.said }, { results }] }, stream), say.answer);
   assert.deepEqual(asked[to](lastBody(to)), { text: "How high is the dam?", tools: ["level", "flow"], limit: 100, calls: triples(calls), results: results.map((r) => [r.id, r.text]),
-    ...(to !== "chat" && { signatures: [SIGNATURE] }) });
+    ...(to === "cohere" ? { thoughts: ["Hm. Well."] } : to !== "chat" && { signatures: [SIGNATURE] }) });
 }
 
 test(`every client's SDK at every provider's API (seed ${seed})`, async (t) => {

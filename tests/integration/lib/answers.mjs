@@ -98,16 +98,37 @@ function bedrock(a, streams, split) {
   return { split, events: [...events, event("messageStop", { stopReason }), event("metadata", { usage, metrics })] };
 }
 
+function cohere(a, streams, split) {
+  const usage = { billed_units: { input_tokens: 40, output_tokens: 10 }, tokens: { input_tokens: 50, output_tokens: 17 }, cached_tokens: 3 };
+  const finish_reason = { stop: "COMPLETE", sequence: "STOP_SEQUENCE", length: "MAX_TOKENS", tools: "TOOL_CALL", filter: "COMPLETE" }[a.finish];
+  const calls = (a.calls ?? []).map((c) => ({ id: c.id, type: "function", function: { name: c.name, arguments: json(c.args) } }));
+  const content = [...(a.reason ? [{ type: "thinking", thinking: a.reason }] : []), ...(a.text && !calls.length ? [{ type: "text", text: a.text }] : [])];
+  const plan = calls.length ? a.text : undefined;
+  if (!streams) return { body: { id: "co-1", finish_reason, usage, message: { role: "assistant", ...(content.length && { content }), ...(plan && { tool_plan: plan }), ...(calls.length && { tool_calls: calls }),
+    ...(a.text && { citations: [{ start: 0, end: 2, text: a.text.slice(0, 2), sources: [{ type: "tool", id: "x" }] }] }) } } };
+  const sse = (type, o) => `event: ${type}\ndata: ${json({ type, ...o })}\n\n`;
+  const message = (m) => ({ delta: { message: m } });
+  const blocks = content.flatMap((b, index) => [sse("content-start", { index, ...message({ content: { type: b.type, [b.type]: "" } }) }),
+    ...cut(b[b.type]).map((p) => sse("content-delta", { index, ...message({ content: { [b.type]: p } }) })), sse("content-end", { index }),
+    ...(b.type === "text" ? [sse("citation-start", { index: 0, ...message({ citations: { start: 0, end: 2, text: "Up", sources: [] } }) }), sse("citation-end", { index: 0 })] : [])]);
+  const plans = cut(plan ?? "").map((p) => sse("tool-plan-delta", message({ tool_plan: p })));
+  const called = calls.flatMap((c, index) => [sse("tool-call-start", { index, ...message({ tool_calls: { ...c, function: { name: c.function.name, arguments: "" } } }) }),
+    ...cut(c.function.arguments).map((p) => sse("tool-call-delta", { index, ...message({ tool_calls: { function: { arguments: p } } }) })), sse("tool-call-end", { index })]);
+  return { split, events: [sse("message-start", { id: "co-1", ...message({ role: "assistant", content: [], tool_plan: "", tool_calls: [], citations: [] }) }), ...blocks, ...plans, ...called,
+    sse("message-end", { id: "co-1", delta: { finish_reason, usage } })] };
+}
+
 const refusals = {
   chat: (message) => ({ error: { message, type: "invalid_request_error", param: null, code: null } }),
   messages: (message) => ({ type: "error", error: { type: "invalid_request_error", message } }),
   responses: (message) => refusals.chat(message),
   gemini: (message, code) => ({ error: { code, message, status: "INVALID_ARGUMENT" } }),
   bedrock: (message) => ({ message }),
+  cohere: (message) => ({ id: "err-1", message }),
 };
 
 // (answer, streams, split): what a mock's plan says.
-export const answers = Object.fromEntries(Object.entries({ chat, messages, responses, gemini, bedrock }).map(([name, of]) => [name,
+export const answers = Object.fromEntries(Object.entries({ chat, messages, responses, gemini, bedrock, cohere }).map(([name, of]) => [name,
   (a, streams, split) => (a.error ? { status: a.status, body: refusals[name](a.error, a.status) } : of(a, streams, split))]));
 
 // ---- what was asked for ----
@@ -155,5 +176,12 @@ export const asked = {
       tools: b.toolConfig?.tools.map((x) => x.toolSpec.name), schema: schema && JSON.parse(schema), limit: b.inferenceConfig?.maxTokens,
       calls: parts.filter((p) => p.toolUse).map(({ toolUse: u }) => [u.toolUseId, u.name, u.input]), results: parts.filter((p) => p.toolResult).map(({ toolResult: r }) => [r.toolUseId, texts(r.content)]),
       signatures: parts.map((p) => p.reasoningContent?.reasoningText?.signature).filter(Boolean) });
+  },
+  cohere(b) {
+    const of = (role) => b.messages.filter((m) => m.role === role);
+    return none({ system: of("system").map((m) => texts(m.content)).join(""), text: of("user").map((m) => texts(m.content)).join(""),
+      images: of("user").flatMap((m) => list(m.content).map((p) => data(p.image_url?.url)).filter(Boolean)), tools: b.tools?.map((x) => x.function.name), schema: b.response_format?.json_schema, limit: b.max_tokens,
+      calls: of("assistant").flatMap((m) => (m.tool_calls ?? []).map((c) => [c.id, c.function.name, JSON.parse(c.function.arguments)])),
+      results: of("tool").map((m) => [m.tool_call_id, m.content.map((p) => p.document.data.text).join("")]), thoughts: of("assistant").flatMap((m) => list(m.content).map((p) => p.thinking).filter(Boolean)) });
   },
 };

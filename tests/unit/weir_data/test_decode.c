@@ -62,14 +62,14 @@ static void every_bad_input_gets_its_exact_sentence(void **state)
          "a.yaml:4: Provider/p: spec.dialect: is missing: add it\n"},
         {"a.yaml", PROVIDER "  dialect: opnai\n",
          "a.yaml:5: Provider/p: spec.dialect: must be one of openai, anthropic, echo, "
-         "openaiResponses, gemini, bedrock, azure, not "
+         "openaiResponses, gemini, bedrock, azure, cohere, not "
          "\"opnai\"; did you mean openai?\n"},
-        {"a.yaml", PROVIDER "  dialect: cohere\n",
-         "a.yaml:5: Provider/p: spec.dialect: cohere is not supported yet: use one of openai, "
-         "anthropic, echo, openaiResponses, gemini, bedrock, azure\n"},
+        {"a.yaml", PROVIDER "  dialect: vertex\n",
+         "a.yaml:5: Provider/p: spec.dialect: vertex is not supported yet: use one of openai, "
+         "anthropic, echo, openaiResponses, gemini, bedrock, azure, cohere\n"},
         {"a.yaml", PROVIDER "  dialect: DIALECT_UNSET\n",
          "a.yaml:5: Provider/p: spec.dialect: must be one of openai, anthropic, echo, "
-         "openaiResponses, gemini, bedrock, azure, not "
+         "openaiResponses, gemini, bedrock, azure, cohere, not "
          "\"DIALECT_UNSET\"\n"},
         {"a.yaml", PROVIDER "  dialect: openai\n  credential: {federated: true}\n",
          "a.yaml:6: Provider/p: spec.credential.federated: is not supported yet: remove it\n"},

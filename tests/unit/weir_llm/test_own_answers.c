@@ -96,7 +96,7 @@ static void a_failure_is_read_by_the_stream_reader_as_an_error(void **state)
     struct weir_err err = {.rc = WEIR_ECLOSED, .detail = "gone"};
 
     (void)state;
-    for (enum weir_dialect d = WEIR_DIALECT_OPENAI_CHAT; d < WEIR_DIALECT_COUNT; d++) {
+    for (enum weir_dialect d = WEIR_DIALECT_OPENAI_CHAT; d < WEIR_DIALECT_CLIENTS; d++) {
         struct weir_llm_tap_conf conf = {.dialect = d, .event_stream = true};
         struct weir_llm_tap *t = weir_llm_tap_create(arena, &conf);
 
@@ -116,7 +116,7 @@ static void model_lists_are_json_in_either_shape(void **state)
                                     {WEIR_STR("b"), WEIR_STR("p"), 9}};
 
     (void)state;
-    for (enum weir_dialect d = WEIR_DIALECT_OPENAI_CHAT; d < WEIR_DIALECT_COUNT; d++)
+    for (enum weir_dialect d = WEIR_DIALECT_OPENAI_CHAT; d < WEIR_DIALECT_CLIENTS; d++)
         for (size_t n = 0; n <= 2; n++) {
             weir_buf_clear(&out);
             assert_int_equal(weir_llm_models_body(d, list, n, 1700000000, &out), WEIR_OK);
@@ -168,7 +168,7 @@ static const char *body_of(enum weir_dialect d, bool stream)
 static void the_echo_answers_with_the_last_user_text(void **state)
 {
     (void)state;
-    for (enum weir_dialect d = WEIR_DIALECT_OPENAI_CHAT; d < WEIR_DIALECT_COUNT; d++) {
+    for (enum weir_dialect d = WEIR_DIALECT_OPENAI_CHAT; d < WEIR_DIALECT_CLIENTS; d++) {
         struct weir_llm_tap_conf conf = {.dialect = d};
         struct weir_llm_tap *t = weir_llm_tap_create(arena, &conf);
         const struct weir_llm_seen *s = weir_llm_tap_seen(t);
@@ -188,7 +188,7 @@ static void the_echo_answers_with_the_last_user_text(void **state)
 static void the_echo_streams_whole_characters_and_a_proper_end(void **state)
 {
     (void)state;
-    for (enum weir_dialect d = WEIR_DIALECT_OPENAI_CHAT; d < WEIR_DIALECT_COUNT; d++) {
+    for (enum weir_dialect d = WEIR_DIALECT_OPENAI_CHAT; d < WEIR_DIALECT_CLIENTS; d++) {
         struct weir_llm_tap_conf conf = {.dialect = d, .event_stream = true};
         struct weir_llm_tap *t = weir_llm_tap_create(arena, &conf);
         const struct weir_llm_seen *s = weir_llm_tap_seen(t);

@@ -218,6 +218,7 @@ static const struct table {
     TABLE(WEIR_DIALECT_GEMINI, "Gemini", gemini_rows, weir_gemini_canon, WEIR_GEMINI_CANON),
     TABLE(WEIR_DIALECT_BEDROCK, "Bedrock Converse", converse_rows, weir_converse_canon,
           WEIR_CONVERSE_CANON),
+    {WEIR_DIALECT_COHERE, "Cohere", NULL, 0, NULL, 0}, /* of providers only */
 };
 
 enum { TABLES = sizeof tables / sizeof *tables };
@@ -375,6 +376,12 @@ static const char tail[] =
     "- Converse's answers name no model. `metrics.latencyMs` is the time that the call has taken "
     "here. A refusal ends with `content_filtered`; documents as texts become texts; only bytes are "
     "carried, not what lies in S3.\n"
+    "- Cohere's plan before it calls tools is a text before the calls, and such a text goes back "
+    "as the "
+    "plan. Its thoughts carry the signature `thinking`, for it has none of its own, and go back. A "
+    "tool's result is a document there: the object that it is, or `{\"text\": ...}`, or, of one "
+    "that "
+    "failed, `{\"error\": ...}`. A tool that is named is the only one offered, and required.\n"
     "- Not carried: citations, log probabilities, results of the provider's own tools, audio.\n";
 
 static void the_page_is_up_to_date(void **state)
@@ -389,7 +396,7 @@ static void the_page_is_up_to_date(void **state)
     weir_buf_addz(&made, head);
     for (size_t i = 0; i < TABLES; i++)
         for (size_t k = 0; k < TABLES; k++)
-            if (k != i)
+            if (k != i && tables[i].count)
                 add_table(&made, &tables[i], &tables[k]);
     weir_buf_addz(&made, tail);
     if (getenv("WEIR_UPDATE_DOCS"))
