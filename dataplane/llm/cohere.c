@@ -26,6 +26,7 @@ const struct weir_llm_ops weir_llm_cohere_ops = {
     .error_is_text = true,
     .event = weir_cohere_event,
     .usage = weir_cohere_usage,
+    .is_failure = weir_cohere_is_failure,
     .paths =
         {
             [WEIR_DOC_USAGE] = {{"usage"}},

@@ -147,8 +147,6 @@ void weir_cohere_read_answer(struct weir_canon_reader *r, struct weir_str docume
     if (!weir_canon_find(document, want, 3) || !weir_canon_find(message, of, 3))
         return;
     finish = weir_canon_string(finish);
-    if (weir_cohere_is_failure(finish))
-        return;
     weir_canon_start(r, weir_canon_string(id), WEIR_STR_NULL);
     read_list(r, content, false);
     weir_canon_add_text(r, &r->text, WEIR_PART_TEXT, weir_canon_string(plan));

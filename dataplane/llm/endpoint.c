@@ -215,6 +215,20 @@ bool weir_llm_endpoint_is_passed(const struct weir_llm_endpoint *e)
     return false;
 }
 
+struct weir_str weir_llm_endpoint_passed_at(const struct weir_llm_endpoint *e, enum weir_dialect d)
+{
+    static const struct weir_str own = WEIR_STR_INIT("/v2/rerank");
+
+    if (!weir_llm_endpoint_is_passed(e))
+        return WEIR_STR_NULL;
+    if (d == WEIR_DIALECT_OPENAI_CHAT)
+        return e->stored;
+    /* Cohere's own; its older path takes the same. */
+    return d == WEIR_DIALECT_COHERE && weir_str_ends(e->stored, WEIR_STR("/rerank"))
+               ? own
+               : WEIR_STR_NULL;
+}
+
 const char *weir_llm_endpoint_passed_name(struct weir_str path)
 {
     static const struct {

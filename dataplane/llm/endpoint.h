@@ -23,6 +23,8 @@ bool weir_llm_endpoint_pass(struct weir_str path, struct weir_llm_endpoint *out)
 bool weir_llm_endpoint_is_below(struct weir_str path, struct weir_str base); /* or the same */
 /* Of those that pass: one that names a model, and so needs no rule. */
 bool weir_llm_endpoint_is_passed(const struct weir_llm_endpoint *e);
+/* The path of such a one at a provider whose conversations are in d; absent: it has none. */
+struct weir_str weir_llm_endpoint_passed_at(const struct weir_llm_endpoint *e, enum weir_dialect d);
 const char *weir_llm_endpoint_passed_name(struct weir_str path); /* "images", ... in records */
 
 /* The provider's path for it, below base_path (without a slash at its end, with or without the

@@ -35,6 +35,7 @@ struct weir_llm_call {
     int64_t max_output_tokens; /* of one choice; -1: no limit given */
     int64_t n;                 /* choices that are made: of each prompt, where there are several */
     size_t messages, tools, images, files;
+    size_t documents; /* of what passes: that are to be ranked */
     /* Never less than the input's tokens: bytes outside of media (a byte-level BPE makes at most
      * one token of a byte) + 16 a message + 8 a tool + 512, 8,192 an image, an inline file's or
      * audio's bytes, 100,000 a file that is only named, 2^20 for what the provider has kept. */
@@ -99,6 +100,7 @@ struct weir_llm_seen {
     uint64_t events;         /* of a stream, with comments */
     uint64_t content_events; /* with text, reasoning or arguments */
     int64_t output_bytes; /* of content: its tokens are no more, but for reasoning that is hidden */
+    int64_t units;        /* that a document says are billed, where it is no tokens; -1: none */
     int64_t output_estimate; /* tokens: a quarter of each event's bytes, at least 1 */
     bool content;            /* the first content has passed: no retry from here on */
     bool error;              /* an error object or event was seen */

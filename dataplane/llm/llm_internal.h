@@ -74,6 +74,7 @@ struct weir_llm_document {
     struct weir_json_pick picks[WEIR_JSON_PICKS];
     char usage[WEIR_LLM_USAGE_BYTES], error[2 * WEIR_LLM_MESSAGE_BYTES];
     char model[WEIR_LLM_MODEL_BYTES + 2], finish[WEIR_LLM_WORD_BYTES + 2];
+    char units[WEIR_LLM_WORD_BYTES];
 };
 
 struct weir_llm_bridge;
@@ -123,6 +124,7 @@ enum {
     WEIR_DOC_FINISH,
     WEIR_DOC_CONTENT,
     WEIR_DOC_ERROR,
+    WEIR_DOC_UNITS, /* the last one: few have it */
     WEIR_DOC_COUNT
 };
 
@@ -156,6 +158,7 @@ struct weir_llm_ops {
     const char *stream_query; /* of the path of a stream; NULL: none */
     bool (*event)(struct weir_llm_tap *t, const struct weir_sse_event *e); /* false: keep it back */
     void (*usage)(struct weir_llm_tap *t, struct weir_str raw);
+    bool (*is_failure)(struct weir_str finish); /* of an answer that is none; NULL: none is */
     struct weir_llm_doc_paths paths[WEIR_DOC_COUNT];
     void (*cut)(struct weir_llm_tap *t, struct weir_str notice, const struct weir_usage *usage,
                 struct weir_buf *out);

@@ -6,9 +6,23 @@
 
 enum { MOST_ANSWERS = 128 };
 
+/* What is to be ranked. */
+static bool read_documents(struct weir_llm_decoder *d)
+{
+    if (!weir_json_enter(&d->j, WEIR_JSON_ARRAY))
+        return weir_json_skip(&d->j, NULL);
+    while (weir_json_element(&d->j)) {
+        d->call->documents++;
+        if (!weir_json_skip(&d->j, NULL))
+            return false;
+    }
+    return !d->j.fault;
+}
+
 static const struct weir_llm_field fields[] = {
     {"model", weir_llm_read_model},
     {"n", weir_chat_read_n},
+    {"documents", read_documents},
 };
 
 const struct weir_llm_ops weir_llm_other_ops = {
@@ -28,6 +42,7 @@ const struct weir_llm_ops weir_llm_other_ops = {
             [WEIR_DOC_FINISH] = {{"status"}},
             [WEIR_DOC_CONTENT] = {{"data"}},
             [WEIR_DOC_ERROR] = {{"error"}},
+            [WEIR_DOC_UNITS] = {{"meta", "billed_units", "search_units"}},
         },
     .error_body = weir_chat_error_body,
     .fail = weir_chat_fail,

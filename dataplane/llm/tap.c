@@ -86,7 +86,9 @@ static void start_document(struct weir_llm_tap *t)
     d->picks[WEIR_DOC_FINISH].cap = sizeof(d->finish);
     d->picks[WEIR_DOC_ERROR].into = d->error;
     d->picks[WEIR_DOC_ERROR].cap = sizeof(d->error);
-    weir_json_tap_init(&d->tap, d->picks, WEIR_DOC_COUNT);
+    d->picks[WEIR_DOC_UNITS].into = d->units;
+    d->picks[WEIR_DOC_UNITS].cap = sizeof(d->units);
+    weir_json_tap_init(&d->tap, d->picks, WEIR_DOC_COUNT - !t->ops->paths[WEIR_DOC_UNITS].path[0]);
     t->document = d;
 }
 
@@ -100,6 +102,7 @@ struct weir_llm_tap *weir_llm_tap_create(struct weir_arena *a, const struct weir
     WEIR_ASSERT(t->ops);
     t->arena = a;
     t->seen.usage = WEIR_USAGE_NONE;
+    t->seen.units = -1;
     t->raw = (struct weir_llm_raw_usage){-1, -1, -1, -1, -1, -1, -1};
     if (!conf->event_stream)
         start_document(t);
@@ -167,6 +170,8 @@ static void read_document(struct weir_llm_tap *t)
         weir_llm_keep(&t->seen.model, t->model_bytes, WEIR_LLM_MODEL_BYTES, s);
     if (picked_text(&d->picks[WEIR_DOC_FINISH], &s))
         weir_llm_keep(&t->seen.finish, t->finish_bytes, WEIR_LLM_WORD_BYTES, s);
+    if (t->ops->is_failure && t->ops->is_failure(t->seen.finish))
+        weir_llm_keep_error(t, WEIR_STR("\"The generation failed.\""));
     if (d->picks[WEIR_DOC_ERROR].whole && !is_no_error(t)) {
         s = (struct weir_str){d->error, d->picks[WEIR_DOC_ERROR].n};
         if (s.n > sizeof(d->error))
@@ -174,6 +179,7 @@ static void read_document(struct weir_llm_tap *t)
         if (!weir_str_is(s, "null"))
             weir_llm_keep_error(t, s);
     }
+    weir_llm_keep_tokens(&t->seen.units, picked(&d->picks[WEIR_DOC_UNITS]));
     weir_llm_count_output(t, content_bytes(t));
     t->seen.complete = true;
 }

@@ -64,6 +64,16 @@ static bool read_usage(const struct weir_exchange *x, const struct weir_attempt 
     return billable;
 }
 
+/* By the units that its answer tells, where it is priced by these. */
+static int64_t flat_cost(const struct weir_exchange *x, const struct weir_candidate *c)
+{
+    int64_t units = x->tap ? weir_llm_tap_seen(x->tap)->units : -1;
+
+    if (units < 0 || c->unit_nano_usd <= 0)
+        return c->flat_nano_usd;
+    return units > WEIR_AMOUNT_MAX / c->unit_nano_usd ? WEIR_AMOUNT_MAX : units * c->unit_nano_usd;
+}
+
 static void close_attempt(struct weir_exchange *x, struct weir_attempt *a, const char *error,
                           bool billable)
 {
@@ -76,7 +86,7 @@ static void close_attempt(struct weir_exchange *x, struct weir_attempt *a, const
     if (!a->billed)
         a->usage = (struct weir_usage){0};
     else if (x->endpoint.operation == WEIR_OP_PASS && a->candidate->flat_nano_usd >= 0)
-        cost.nano_usd = a->candidate->flat_nano_usd;
+        cost.nano_usd = flat_cost(x, a->candidate);
     else if (a->candidate->price)
         weir_price_cost(a->candidate->price, &a->usage, &cost);
     a->cost_nano_usd = cost.nano_usd;

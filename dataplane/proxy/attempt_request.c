@@ -191,13 +191,21 @@ static void build_headers(struct weir_exchange *x, const struct weir_candidate *
     out->header_count = n;
 }
 
+static struct weir_str stored_path(const struct weir_exchange *x,
+                                   const struct weir_policy_provider *p)
+{
+    return x->endpoint.operation == WEIR_OP_PASS
+               ? weir_policy_passed_path(p, weir_http_req_method(x->req), &x->endpoint)
+               : x->endpoint.stored;
+}
+
 static struct weir_str build_path(const struct weir_exchange *x, const struct weir_candidate *c)
 {
     const struct weir_policy_provider *p = c->provider;
     struct weir_llm_endpoint to = {.dialect = c->dialect,
                                    .operation = x->endpoint.operation,
                                    .model = c->model,
-                                   .stored = x->endpoint.stored,
+                                   .stored = stored_path(x, p),
                                    .stream = x->call.stream,
                                    .deployment = p->deployment};
     struct weir_str query =

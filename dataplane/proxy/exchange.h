@@ -39,8 +39,9 @@ struct weir_candidate {
     const struct weir_policy_model *entry; /* in its provider's list; NULL: not listed */
     const struct weir_price *price;        /* NULL: unknown */
     int64_t max_output_tokens;             /* of all choices together */
-    int64_t flat_nano_usd;                 /* what a call that passes costs; -1: unknown */
-    int64_t choice_limit; /* of one choice; told to the provider when a hold relies on it */
+    int64_t flat_nano_usd;                 /* what a call that passes costs at most; -1: unknown */
+    int64_t unit_nano_usd; /* what a unit of it costs, of which its answer tells the number; 0 */
+    int64_t choice_limit;  /* of one choice; told to the provider when a hold relies on it */
     bool shows_all; /* no output is billed that the answer doesn't show: holds can grow with it */
     int64_t weight;
     size_t group;

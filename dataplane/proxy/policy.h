@@ -14,6 +14,7 @@
 #include "dataplane/budget/holder.h"
 #include "dataplane/control/control.h"
 #include "dataplane/credentials/source.h"
+#include "dataplane/llm/endpoint.h"
 #include "dataplane/llm/fields.h"
 #include "dataplane/llm/llm.h"
 #include "dataplane/proxy/health.h"
@@ -199,6 +200,12 @@ struct weir_str weir_policy_alias(const Weir__V1__RouteSpec *route, struct weir_
 const struct weir_policy_pass *weir_policy_passes(const struct weir_policy_provider *p,
                                                   enum weir_http_method method,
                                                   struct weir_str path);
+
+/* The path of a call that passes at the provider: by a rule or, of what names a model, because its
+ * API has it. Absent: it doesn't pass there. */
+struct weir_str weir_policy_passed_path(const struct weir_policy_provider *p,
+                                        enum weir_http_method method,
+                                        const struct weir_llm_endpoint *e);
 
 /* The provider's entry for a model as callers name it; NULL when it lists none such. */
 const struct weir_policy_model *weir_policy_model(const struct weir_policy_provider *p,

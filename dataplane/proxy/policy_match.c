@@ -106,3 +106,16 @@ size_t weir_policy_agent_slot(const struct weir_policy *p, const struct weir_pol
             return i;
     return SIZE_MAX;
 }
+
+struct weir_str weir_policy_passed_path(const struct weir_policy_provider *p,
+                                        enum weir_http_method method,
+                                        const struct weir_llm_endpoint *e)
+{
+    bool openai = weir_policy_speaks(p, WEIR_DIALECT_OPENAI_OTHER);
+
+    if (p->echo)
+        return WEIR_STR_NULL;
+    if (weir_policy_passes(p, method, e->stored))
+        return e->stored;
+    return weir_llm_endpoint_passed_at(e, openai ? WEIR_DIALECT_OPENAI_CHAT : p->dialect);
+}

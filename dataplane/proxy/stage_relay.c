@@ -311,6 +311,17 @@ static void tell_time(struct weir_exchange *x)
     weir_llm_tap_elapsed(x->tap, (weir_mono_us() - x->started_us) / 1000);
 }
 
+/* The next target, if there is one; else the provider's own words are told. */
+static void fail_as_told(struct weir_exchange *x, const char *what, bool billable)
+{
+    struct weir_str message = weir_llm_tap_seen(x->tap)->error_message;
+
+    weir_attempt_failed(
+        x, "http",
+        message.n ? weir_arena_printf(x->arena, "%s, \"%.*s\"", what, WEIR_STR_ARG(message)) : what,
+        billable);
+}
+
 void weir_relay_body(struct weir_exchange *x, const char *p, size_t n)
 {
     const struct weir_llm_seen *seen = weir_llm_tap_seen(x->tap);
@@ -330,10 +341,10 @@ void weir_relay_body(struct weir_exchange *x, const char *p, size_t n)
         return;
     if (seen->error && !x->answered) {
         /* Overloaded, and said so inside the stream: as good as a status. */
-        weir_attempt_failed(x, "http",
-                            seen->content ? "an error event in its stream"
-                                          : "an error event before any content",
-                            seen->content);
+        fail_as_told(x,
+                     seen->content ? "an error event in its stream"
+                                   : "an error event before any content",
+                     seen->content);
         return;
     }
     if (seen->content && x->first_token_us == 0) {
@@ -356,6 +367,14 @@ void weir_relay_forget(struct weir_exchange *x)
     weir_buf_clear(&x->kept);
 }
 
+/* A failure that has no status, for its server or one behind it had begun to answer: as good as
+ * one. What passes may have such a field. */
+static bool is_failure(const struct weir_exchange *x)
+{
+    return !x->answered && !x->event_stream && x->status < 300 &&
+           x->endpoint.operation == WEIR_OP_GENERATE && weir_llm_tap_seen(x->tap)->error;
+}
+
 void weir_relay_end(struct weir_exchange *x)
 {
     bool failed;
@@ -367,6 +386,10 @@ void weir_relay_end(struct weir_exchange *x)
         weir_relay_error(x, WEIR_ECLOSED,
                          x->event_stream ? "its stream ended before it was complete"
                                          : "it is no whole answer of the provider's API");
+        return;
+    }
+    if (is_failure(x)) {
+        fail_as_told(x, "an error in place of its answer", true);
         return;
     }
     failed =

@@ -95,8 +95,17 @@ enum reach {
     ANY_FOREIGN,
 };
 
+/* Cohere bills a search unit for each hundred documents that are ranked, and counts a long one once
+ * for every 500 tokens of it and the query: no more than so many. Its answer tells how many. */
+static int64_t most_units(const struct weir_exchange *x)
+{
+    enum { DOCUMENTS = 100, PIECE_BYTES = 250 };
+
+    return (int64_t)((x->call.documents + x->body.n / PIECE_BYTES + DOCUMENTS - 1) / DOCUMENTS);
+}
+
 /* What a call that passes costs: the rule's price, or the model's for every answer. */
-static int64_t flat_price(const struct weir_exchange *x, const struct weir_candidate *c)
+static int64_t flat_price(const struct weir_exchange *x, struct weir_candidate *c)
 {
     const struct weir_policy_pass *rule =
         weir_policy_passes(c->provider, weir_http_req_method(x->req), x->endpoint.stored);
@@ -104,17 +113,18 @@ static int64_t flat_price(const struct weir_exchange *x, const struct weir_candi
 
     if (rule && rule->price_nano_usd >= 0)
         return rule->price_nano_usd;
+    if (each >= 0 && c->provider->dialect == WEIR_DIALECT_COHERE && x->call.documents) {
+        c->unit_nano_usd = each;
+        return each > WEIR_AMOUNT_MAX / most_units(x) ? WEIR_AMOUNT_MAX : each * most_units(x);
+    }
     if (each > WEIR_AMOUNT_MAX / x->call.n)
         return WEIR_AMOUNT_MAX;
     return each < 0 ? -1 : each * x->call.n;
 }
 
-/* By a rule of the provider's; what names a model needs none where its API is spoken. */
 static bool is_passed(const struct weir_exchange *x, const struct weir_policy_provider *p)
 {
-    return !p->echo && (weir_policy_passes(p, weir_http_req_method(x->req), x->endpoint.stored) ||
-                        (weir_llm_endpoint_is_passed(&x->endpoint) &&
-                         weir_policy_speaks(p, WEIR_DIALECT_OPENAI_OTHER)));
+    return weir_policy_passed_path(p, weir_http_req_method(x->req), &x->endpoint).p;
 }
 
 static bool is_reached(const struct weir_exchange *x, const struct weir_policy_target *t,
