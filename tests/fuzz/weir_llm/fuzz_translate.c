@@ -170,12 +170,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
         return 0;
     for (enum weir_dialect d = WEIR_DIALECT_OPENAI_CHAT; d < WEIR_DIALECT_COUNT; d++)
         for (enum weir_dialect to = WEIR_DIALECT_OPENAI_CHAT; to < WEIR_DIALECT_COUNT; to++) {
-            check_gathered(d, to, text);
-            if (to == d)
-                continue;
-            if (d < WEIR_DIALECT_CLIENTS)
+            if (to != d && d < WEIR_DIALECT_CLIENTS)
                 check_request(d, to, text);
             if (to >= WEIR_DIALECT_CLIENTS)
+                continue;
+            check_gathered(d, to, text);
+            if (to == d)
                 continue;
             check_answer(d, to, true, text);
             check_answer(d, to, false, text);

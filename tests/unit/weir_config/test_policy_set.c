@@ -39,7 +39,7 @@ static void what_does_not_fit_together_gets_its_exact_sentence(void **state)
          "namespace default: add it, or name another\n"},
         {PROVIDER("p", "{dialect: opnai}"), ROUTE("r", TO("p")),
          "a.yaml:4: Provider/p: spec.dialect: must be one of openai, anthropic, echo, "
-         "openaiResponses, gemini, bedrock, azure, not "
+         "openaiResponses, gemini, bedrock, azure, cohere, not "
          "\"opnai\"; did you mean openai?\n"},
         {AGENT("x", "{keys: [{id: k, sha256: " K1 "}]}"),
          AGENT("y", "\n  keys:\n  - id: k\n    sha256: " K1),
