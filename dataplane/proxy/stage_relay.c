@@ -341,10 +341,9 @@ void weir_relay_body(struct weir_exchange *x, const char *p, size_t n)
         return;
     if (seen->error && !x->answered) {
         /* Overloaded, and said so inside the stream: as good as a status. */
-        fail_as_told(x,
-                     seen->content ? "an error event in its stream"
-                                   : "an error event before any content",
-                     seen->content);
+        fail_as_told(
+            x, seen->content ? "an error event in its stream" : "an error event before any content",
+            seen->content);
         return;
     }
     if (seen->content && x->first_token_us == 0) {
