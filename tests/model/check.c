@@ -32,6 +32,7 @@ enum mistake {
     ROLL_DROPS_LEASES,
     DECREASE_IGNORES_COMMITTED,
     LAST_WRITE_WINS,
+    KEEPS_WHAT_IS_REFUSED,
 };
 
 struct search {
@@ -172,10 +173,15 @@ static void holder_holds(struct search *s, const struct small *from, int i)
     if (s->mistake == HOLD_IGNORES_SETTLED)
         l.settled = 0;
     rc = weir_lease_hold(&l, 1);
+    if (rc != WEIR_OK && s->mistake == KEEPS_WHAT_IS_REFUSED)
+        l.held++;
     l.settled = settled;
-    if (rc != WEIR_OK)
-        return;
     small_put_held(&w.lease[i], &l);
+    if (rc != WEIR_OK) {
+        if (memcmp(&w, from, sizeof w) != 0)
+            s->problem = "I8: a refused hold left something behind";
+        return;
+    }
     visit(s, &w);
 }
 
@@ -493,6 +499,12 @@ static void taking_the_last_report_instead_of_the_maximum_is_found(void **state)
     expect_found(NOTHING, LAST_WRITE_WINS, "I4");
 }
 
+static void keeping_what_was_refused_is_found(void **state)
+{
+    (void)state;
+    expect_found(NOTHING, KEEPS_WHAT_IS_REFUSED, "I8");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -511,6 +523,7 @@ int main(void)
         cmocka_unit_test(dropping_open_leases_when_the_window_ends_is_found),
         cmocka_unit_test(ignoring_what_is_lent_after_a_decrease_is_found),
         cmocka_unit_test(taking_the_last_report_instead_of_the_maximum_is_found),
+        cmocka_unit_test(keeping_what_was_refused_is_found),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -157,12 +157,37 @@ static const char *check_truth(struct world *w)
     return seen < with_truth ? "I1: spent under a lease that the ledger does not know" : NULL;
 }
 
+/* I8: what a holder's leases hold is what its open calls hold, so a refused one left nothing. */
+static const char *check_holds(struct world *w)
+{
+    for (int p = 0; p < w->n_proxies; p++) {
+        struct weir_lease_total totals[WEIR_LEASE_TOTALS_MAX];
+        size_t n = weir_holder_totals(w->proxies[p].holder, totals);
+        int64_t held = 0, open = 0;
+
+        for (size_t i = 0; i < n; i++)
+            held += totals[i].held;
+        for (int i = 0; i < w->n_calls; i++)
+            if (w->calls[i].used && w->calls[i].open && w->calls[i].proxy == p)
+                for (unsigned b = 0; b < w->calls[i].adm.n; b++)
+                    open += w->calls[i].adm.holds[b].on ? w->calls[i].adm.holds[b].held : 0;
+        if (held == open)
+            continue;
+        (void)snprintf(w->problem, sizeof w->problem, "I8: proxy %d holds %lld, its calls %lld", p,
+                       (long long)held, (long long)open);
+        return w->problem;
+    }
+    return NULL;
+}
+
 const char *world_check(struct world *w)
 {
     const char *problem = check_windows(w);
 
     if (!problem)
         problem = check_monotone(w);
+    if (!problem)
+        problem = check_holds(w);
     return problem ? problem : check_truth(w);
 }
 

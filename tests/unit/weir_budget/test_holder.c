@@ -320,6 +320,22 @@ static void past_its_use_by_a_lease_takes_no_new_holds_but_settles(void **state)
     assert_int_equal(b->settled, 70);
 }
 
+/* Before any tick has noticed that the window is over. */
+static void past_its_window_a_lease_takes_no_new_holds_but_settles(void **state)
+{
+    struct bench *b = *state;
+    struct call c, d;
+
+    (void)admit(b, &c, 100);
+    grant(b, "led-1", 500, 1000);
+    b->now += 1000;
+    assert_int_equal(admit(b, &d, 100), WEIR_EWAIT);
+    weir_holder_cancel(b->h, &d.adm);
+    settle(b, &c, 70);
+    weir_holder_tick(b->h, b->now);
+    assert_int_equal(b->settled, 70);
+}
+
 static void a_recall_gives_back_only_what_is_idle(void **state)
 {
     struct bench *b = *state;
@@ -579,6 +595,7 @@ int main(void)
         CASE(a_cancelled_wait_never_resumes),
         CASE(a_late_grant_of_a_closed_lease_is_not_taken_up),
         CASE(past_its_use_by_a_lease_takes_no_new_holds_but_settles),
+        CASE(past_its_window_a_lease_takes_no_new_holds_but_settles),
         CASE(a_recall_gives_back_only_what_is_idle),
         CASE(what_a_recall_took_is_not_asked_back_at_once),
         CASE(spending_past_the_hold_counts_and_is_a_breach),
