@@ -2,6 +2,7 @@
 #include "dataplane/llm/bridge.h"
 
 #include "dataplane/llm/canon_event.h"
+#include "dataplane/llm/embed.h"
 
 enum { DOCUMENT_MAX = 64 << 20, OUT_MAX = 64 << 20 };
 
@@ -172,20 +173,52 @@ int weir_llm_bridge_keep(struct weir_llm_tap *t, const char *p, size_t n)
     return weir_buf_add(&t->bridge->document, p, n);
 }
 
+static int write_vectors(struct weir_llm_tap *t)
+{
+    struct weir_llm_bridge *b = t->bridge;
+    struct weir_embed_answer answer = {0};
+    struct weir_embed_writer e = {
+        .w = {.b = &b->out}, .arena = t->arena, .usage = &b->usage, .base64 = t->conf.base64};
+
+    if (!t->ops->read_vectors(weir_buf_str(&b->document), t->arena, &answer) || !answer.count)
+        return WEIR_EPROTO;
+    if (!answer.model.p)
+        answer.model = b->reader.model;
+    weir_llm_tap_usage(t, &b->usage);
+    b->client->write_vectors(&e, &answer);
+    return e.failed ? WEIR_EPROTO : WEIR_OK;
+}
+
+/* What is left of it is an answer. */
+static int write_answer(struct weir_llm_tap *t)
+{
+    struct weir_llm_bridge *b = t->bridge;
+
+    if (t->ops->read_vectors)
+        return write_vectors(t);
+    t->ops->read_answer(&b->reader, weir_buf_str(&b->document));
+    if (!b->reader.complete)
+        return WEIR_EPROTO;
+    weir_llm_tap_usage(t, &b->usage);
+    b->client->write_answer(b->writer);
+    return WEIR_OK;
+}
+
 int weir_llm_bridge_document(struct weir_llm_tap *t)
 {
     struct weir_llm_bridge *b = t->bridge;
     struct weir_err err;
+    int rc;
 
     if (t->seen.error || t->conf.status >= 400) {
         make_error(t, &err);
         b->client->error_body(&err, t->conf.request_id, &b->out);
     } else {
-        t->ops->read_answer(&b->reader, weir_buf_str(&b->document));
-        if (!b->reader.complete)
-            return WEIR_EPROTO;
-        weir_llm_tap_usage(t, &b->usage);
-        b->client->write_answer(b->writer);
+        rc = write_answer(t);
+        if (rc) {
+            weir_buf_clear(&b->out);
+            return rc;
+        }
     }
     weir_buf_fini(&b->document);
     return b->out.full || b->writer->full ? WEIR_ELIMIT : WEIR_OK;

@@ -19,6 +19,8 @@ enum {
     WEIR_CANON_LOSSES = 32, /* that are named; further ones are only counted */
 };
 
+struct weir_embed_call;
+
 enum weir_canon_role {
     WEIR_ROLE_SYSTEM, /* developer, too */
     WEIR_ROLE_USER,   /* holds tool results, too */
@@ -108,6 +110,7 @@ struct weir_canon_call {
     struct weir_str effort; /* none, minimal, low, medium, high, xhigh, max; absent: not given */
     struct weir_str user, tier;
     struct weir_str cache_key, verbosity; /* OpenAI's own: other targets lose them */
+    struct weir_embed_call *embed;        /* of a call for embeddings (embed.h); else NULL */
     struct weir_canon_loss losses[WEIR_CANON_LOSSES];
     size_t loss_count;
     bool loses; /* at least one loss is no hint */

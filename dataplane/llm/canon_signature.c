@@ -26,7 +26,7 @@ static struct weir_str encode(struct weir_arena *a, struct weir_str s)
 }
 
 /* Both alphabets; '=' and whatever else ends it. */
-static struct weir_str decode(struct weir_arena *a, struct weir_str s)
+struct weir_str weir_canon_decode_base64(struct weir_arena *a, struct weir_str s)
 {
     char *out = weir_arena_alloc(a, s.n / 4 * 3 + 4), *p = out;
     uint32_t v = 0;
@@ -77,7 +77,7 @@ void weir_canon_unwrap_coded(struct weir_arena *a, struct weir_str text, enum we
     *signer = own;
     if (!weir_str_starts(text, mark))
         return;
-    plain = decode(a, text);
+    plain = weir_canon_decode_base64(a, text);
     weir_canon_unwrap(plain, own, signature, signer);
     if (*signer == own || !is_plain(plain))
         *signature = text, *signer = own;

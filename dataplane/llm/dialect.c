@@ -12,6 +12,9 @@ const struct weir_llm_ops *weir_llm_ops(enum weir_dialect d)
         [WEIR_DIALECT_OPENAI_COMPLETIONS] = &weir_llm_completions_ops,
         [WEIR_DIALECT_OPENAI_EMBEDDINGS] = &weir_llm_embeddings_ops,
         [WEIR_DIALECT_GEMINI_EMBED] = &weir_llm_gemini_embed_ops,
+        [WEIR_DIALECT_COHERE_EMBED] = &weir_llm_cohere_embed_ops,
+        [WEIR_DIALECT_BEDROCK_COHERE_EMBED] = &weir_llm_bedrock_cohere_embed_ops,
+        [WEIR_DIALECT_TITAN_EMBED] = &weir_llm_titan_embed_ops,
         [WEIR_DIALECT_OPENAI_OTHER] = &weir_llm_other_ops,
         [WEIR_DIALECT_GEMINI_EMBED_BATCH] = &weir_llm_gemini_embed_batch_ops,
     };
@@ -38,6 +41,36 @@ enum weir_dialect weir_dialect_family(enum weir_dialect d)
     const struct weir_llm_ops *ops = weir_llm_ops(d);
 
     return ops && ops->family ? ops->family : d;
+}
+
+/* Bedrock has a body of its own for each vendor's models. */
+static enum weir_dialect bedrock_embedding(struct weir_str model)
+{
+    if (memmem(model.p, model.n, "cohere.embed", 12))
+        return WEIR_DIALECT_BEDROCK_COHERE_EMBED;
+    return memmem(model.p, model.n, "amazon.titan-embed-text", 23) ? WEIR_DIALECT_TITAN_EMBED
+                                                                   : WEIR_DIALECT_NONE;
+}
+
+enum weir_dialect weir_dialect_at(enum weir_dialect d, enum weir_dialect provider,
+                                  struct weir_str model)
+{
+    if (!weir_dialect_translates(d))
+        return WEIR_DIALECT_NONE;
+    if (weir_dialect_family(d) == d)
+        return provider;
+    switch ((int)provider) {
+    case WEIR_DIALECT_OPENAI_CHAT:
+        return WEIR_DIALECT_OPENAI_EMBEDDINGS;
+    case WEIR_DIALECT_GEMINI:
+        return WEIR_DIALECT_GEMINI_EMBED_BATCH;
+    case WEIR_DIALECT_COHERE:
+        return WEIR_DIALECT_COHERE_EMBED;
+    case WEIR_DIALECT_BEDROCK:
+        return model.n ? bedrock_embedding(model) : WEIR_DIALECT_NONE;
+    default:
+        return WEIR_DIALECT_NONE;
+    }
 }
 
 bool weir_dialect_translates(enum weir_dialect d)

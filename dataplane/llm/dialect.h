@@ -22,6 +22,9 @@ enum weir_dialect {
     WEIR_DIALECT_OPENAI_EMBEDDINGS,                       /* POST /v1/embeddings */
     WEIR_DIALECT_GEMINI_EMBED,                            /* POST ...:embedContent */
     WEIR_DIALECT_GEMINI_EMBED_BATCH,                      /* POST ...:batchEmbedContents */
+    WEIR_DIALECT_COHERE_EMBED,         /* POST /v2/embed; this and the next two of providers only */
+    WEIR_DIALECT_BEDROCK_COHERE_EMBED, /* POST /model/ID/invoke, of Cohere's models */
+    WEIR_DIALECT_TITAN_EMBED,          /* POST /model/ID/invoke, of Amazon's */
     WEIR_DIALECT_OPENAI_OTHER, /* images, audio, ...: what passes without being understood */
     WEIR_DIALECT_ALL,
 };
@@ -53,9 +56,13 @@ const char *weir_dialect_call(enum weir_dialect d); /* "chat", ... in records; n
 struct weir_str weir_dialect_stream_type(enum weir_dialect d); /* the content type of its streams */
 /* The conversation's API that a Provider declares, and d comes with. */
 enum weir_dialect weir_dialect_family(enum weir_dialect d);
-bool weir_dialect_translates(
-    enum weir_dialect d);                      /* from it, a client's, into those of providers */
-bool weir_dialect_echoes(enum weir_dialect d); /* the built-in provider answers in it */
+/* Can it be translated into the APIs of other providers? */
+/* The API that takes a call in d to a provider whose conversations are in another one; NONE: there
+ * is none. */
+enum weir_dialect weir_dialect_at(enum weir_dialect d, enum weir_dialect provider,
+                                  struct weir_str model);
+bool weir_dialect_translates(enum weir_dialect d);
+bool weir_dialect_echoes(enum weir_dialect d);            /* the built-in provider answers in it */
 int64_t weir_dialect_default_output(enum weir_dialect d); /* without a limit; 0: the model's */
 
 #endif

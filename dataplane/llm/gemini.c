@@ -133,7 +133,7 @@ const struct weir_llm_ops weir_llm_gemini_ops = {
     .write_answer = weir_gemini_write_answer,
 };
 
-#define EMBEDDING(call_name, own_fields, count, answer)                                            \
+#define EMBEDDING(call_name, own_fields, count, answer, canon, canon_count, write)                 \
     {                                                                                              \
         .name = "gemini", .call = (call_name), .fields = (own_fields), .field_count = (count),     \
         .family = WEIR_DIALECT_GEMINI, .model_in_path = true, .no_output = true,                   \
@@ -145,11 +145,16 @@ const struct weir_llm_ops weir_llm_gemini_ops = {
                 [WEIR_DOC_ERROR] = {{"error"}},                                                    \
             },                                                                                     \
         .error_body = error_body, .fail = fail, .keepalive = {": keep-alive\n\n", 14},             \
-        .model = model, .models = models,                                                          \
+        .model = model, .models = models, .canon_fields = (canon),                                 \
+        .canon_field_count = (canon_count), .repeats_model = true,                                 \
+        .write_call = weir_gemini_write_embed, .read_vectors = weir_gemini_read_vectors,           \
+        .write_vectors = (write),                                                                  \
     }
 
 const struct weir_llm_ops weir_llm_gemini_embed_ops =
-    EMBEDDING("embeddings", weir_gemini_embed_fields, WEIR_GEMINI_EMBED_FIELDS, "embedding");
+    EMBEDDING("embeddings", weir_gemini_embed_fields, WEIR_GEMINI_EMBED_FIELDS, "embedding",
+              weir_gemini_embed_canon, WEIR_GEMINI_EMBED_CANON, weir_gemini_write_vector);
 
 const struct weir_llm_ops weir_llm_gemini_embed_batch_ops = EMBEDDING(
-    "embeddings", weir_gemini_embed_batch_fields, WEIR_GEMINI_EMBED_BATCH_FIELDS, "embeddings");
+    "embeddings", weir_gemini_embed_batch_fields, WEIR_GEMINI_EMBED_BATCH_FIELDS, "embeddings",
+    weir_gemini_embed_batch_canon, WEIR_GEMINI_EMBED_BATCH_CANON, weir_gemini_write_vectors);

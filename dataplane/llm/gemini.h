@@ -22,6 +22,18 @@ bool weir_gemini_same_model(struct weir_llm_decoder *d, struct weir_llm_span *ou
 
 enum { WEIR_GEMINI_EMBED_FIELDS = 2, WEIR_GEMINI_EMBED_BATCH_FIELDS = 1 };
 
+enum { WEIR_GEMINI_EMBED_CANON = 7, WEIR_GEMINI_EMBED_BATCH_CANON = 1 };
+
+extern const struct weir_canon_field weir_gemini_embed_canon[WEIR_GEMINI_EMBED_CANON];
+extern const struct weir_canon_field weir_gemini_embed_batch_canon[WEIR_GEMINI_EMBED_BATCH_CANON];
+
+/* Embeddings (embed.h). */
+void weir_gemini_write_embed(struct weir_canon_out *o);
+bool weir_gemini_read_vectors(struct weir_str document, struct weir_arena *a,
+                              struct weir_embed_answer *out);
+void weir_gemini_write_vector(struct weir_embed_writer *e, const struct weir_embed_answer *a);
+void weir_gemini_write_vectors(struct weir_embed_writer *e, const struct weir_embed_answer *a);
+
 extern const struct weir_llm_field weir_gemini_embed_fields[WEIR_GEMINI_EMBED_FIELDS];
 extern const struct weir_llm_field weir_gemini_embed_batch_fields[WEIR_GEMINI_EMBED_BATCH_FIELDS];
 

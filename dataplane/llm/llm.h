@@ -35,6 +35,7 @@ struct weir_llm_call {
     int64_t max_output_tokens; /* of one choice; -1: no limit given */
     int64_t n;                 /* choices that are made: of each prompt, where there are several */
     size_t messages, tools, images, files;
+    bool base64;      /* of embeddings: the client wants its vectors so */
     size_t documents; /* of what passes: that are to be ranked */
     /* Never less than the input's tokens: bytes outside of media (a byte-level BPE makes at most
      * one token of a byte) + 16 a message + 8 a tool + 512, 8,192 an image, an inline file's or
@@ -127,6 +128,8 @@ struct weir_llm_tap_conf {
     struct weir_str asked_model; /* what the answer is said to come from if it doesn't say */
     bool event_stream;           /* by the answer's content type */
     bool gathers;                /* the client gets the stream as one document, when it has ended */
+    bool base64;                 /* the client wants its vectors so */
+    int64_t told_input;          /* tokens, by a header of the answer; 0: not told */
     bool hide_usage;             /* usage was asked for by us: take its chunk out */
     bool client_usage;           /* the client asked for it: a cut stream tells it too */
     int64_t input_estimate;      /* of the call */

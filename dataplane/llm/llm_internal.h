@@ -114,6 +114,9 @@ void weir_llm_count_output(struct weir_llm_tap *t, size_t bytes);
 /* Sets *to when raw is an integer from 0 to 10^12. */
 void weir_llm_keep_tokens(int64_t *to, struct weir_str raw);
 
+/* Where a translated body has the model: a byte that no JSON has. */
+#define WEIR_LLM_MODEL_HERE "\x01"
+
 struct weir_llm_doc_paths {
     const char *path[WEIR_JSON_PATH];
 };
@@ -129,6 +132,8 @@ enum {
 };
 
 struct weir_canon_field;
+struct weir_embed_answer;
+struct weir_embed_writer;
 struct weir_canon_out;
 struct weir_canon_reader;
 struct weir_canon_writer;
@@ -148,8 +153,11 @@ struct weir_llm_ops {
     bool model_optional;                     /* a body may name none */
     bool no_output;                          /* its answers are no tokens: nothing to limit */
     bool provider_only;                      /* no client speaks it */
-    bool error_is_text;       /* what stands where errors do is an answer if it is an object */
-    int64_t default_output;   /* tokens, when no limit is told; 0: the model's */
+    bool one_input;                          /* embeds one text in a call */
+    bool usage_in_header;                    /* Bedrock's, of models whose body doesn't tell it */
+    bool repeats_model;     /* a request has the model in it, WEIR_LLM_MODEL_HERE when translated */
+    bool error_is_text;     /* what stands where errors do is an answer if it is an object */
+    int64_t default_output; /* tokens, when no limit is told; 0: the model's */
     enum weir_dialect family; /* of a further API; NONE: it is a conversation's */
     bool usage_on_request;    /* streams tell usage only when asked */
     const char *input_field;  /* holds the messages */
@@ -180,11 +188,16 @@ struct weir_llm_ops {
     void (*read_answer)(struct weir_canon_reader *r, struct weir_str document);
     void (*write_event)(struct weir_canon_writer *w, const struct weir_canon_event *e);
     void (*write_answer)(struct weir_canon_writer *w); /* of the parts that were gathered */
+    /* In place of these four, of embeddings (embed.h). False: it is no answer. */
+    bool (*read_vectors)(struct weir_str document, struct weir_arena *a,
+                         struct weir_embed_answer *out);
+    void (*write_vectors)(struct weir_embed_writer *e, const struct weir_embed_answer *answer);
 };
 
 extern const struct weir_llm_ops weir_llm_chat_ops, weir_llm_messages_ops, weir_llm_responses_ops,
     weir_llm_gemini_ops, weir_llm_converse_ops, weir_llm_cohere_ops, weir_llm_completions_ops,
     weir_llm_embeddings_ops, weir_llm_gemini_embed_ops, weir_llm_gemini_embed_batch_ops,
+    weir_llm_cohere_embed_ops, weir_llm_bedrock_cohere_embed_ops, weir_llm_titan_embed_ops,
     weir_llm_other_ops;
 
 const struct weir_llm_ops *weir_llm_ops(enum weir_dialect d); /* NULL: no such dialect */

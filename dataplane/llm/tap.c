@@ -103,6 +103,8 @@ struct weir_llm_tap *weir_llm_tap_create(struct weir_arena *a, const struct weir
     t->arena = a;
     t->seen.usage = WEIR_USAGE_NONE;
     t->seen.units = -1;
+    if (t->ops->usage_in_header && conf->told_input > 0)
+        t->seen.usage.input = conf->told_input;
     t->raw = (struct weir_llm_raw_usage){-1, -1, -1, -1, -1, -1, -1};
     if (!conf->event_stream)
         start_document(t);

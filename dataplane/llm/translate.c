@@ -2,6 +2,7 @@
 #include "dataplane/llm/translate.h"
 
 #include "dataplane/llm/canon_out.h"
+#include "dataplane/llm/embed.h"
 #include "dataplane/llm/llm_internal.h"
 
 /* Escapes grow a text up to sixfold. */
@@ -84,6 +85,11 @@ int weir_llm_translate(const struct weir_llm_call *call, struct weir_str body, e
     rc = weir_canon_read(call->dialect, body, a, c, err);
     if (rc)
         return rc;
+    if (weir_llm_ops(to)->read_vectors) {
+        rc = weir_embed_check(c, to, a, err);
+        if (rc)
+            return rc;
+    }
     c->stream = call->stream;
     /* It stands behind the model, where the body names one. */
     o.w = (struct weir_jw){.b = &out->rest, .comma = !weir_llm_ops(to)->model_in_path};
@@ -124,6 +130,34 @@ static void add_piece(struct weir_llm_pieces *out, struct weir_str s)
     out->bytes += s.n;
 }
 
+/* The rest with the model in every place that is for it. */
+static struct weir_str put_model(struct weir_str rest, struct weir_str model, struct weir_arena *a)
+{
+    static const char mark = WEIR_LLM_MODEL_HERE[0];
+    struct weir_str quoted;
+    struct weir_buf b;
+    size_t n = 0, at = 0;
+    char *out;
+
+    weir_buf_init(&b, ROOM);
+    weir_buf_add_json(&b, model);
+    quoted = weir_arena_copy(a, weir_buf_str(&b));
+    weir_buf_fini(&b);
+    for (size_t i = 0; i < rest.n; i++)
+        n += rest.p[i] == mark;
+    out = weir_arena_alloc(a, rest.n + n * quoted.n + 1);
+    for (size_t i = 0; i < rest.n; i++) {
+        if (rest.p[i] != mark) {
+            out[at++] = rest.p[i];
+            continue;
+        }
+        if (quoted.n)
+            memcpy(out + at, quoted.p, quoted.n);
+        at += quoted.n;
+    }
+    return (struct weir_str){out, at};
+}
+
 void weir_llm_translated(const struct weir_llm_translation *t, struct weir_str model, int64_t max,
                          bool older_limit, struct weir_arena *a, struct weir_llm_pieces *out)
 {
@@ -132,6 +166,9 @@ void weir_llm_translated(const struct weir_llm_translation *t, struct weir_str m
     struct weir_buf head;
 
     *out = (struct weir_llm_pieces){.count = 0};
+    if (ops->repeats_model)
+        rest = put_model(rest,
+                         weir_str_of(weir_arena_printf(a, "models/%.*s", WEIR_STR_ARG(model))), a);
     if (max > 0)
         limit = weir_str_of(
             weir_arena_printf(a, "%s\"%s\":%lld", !t->limit_at || t->limit_comma ? "," : "",

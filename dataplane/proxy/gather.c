@@ -17,6 +17,7 @@ static bool streams_everywhere(const struct weir_exchange *x)
 static bool is_fit(const struct weir_exchange *x)
 {
     return x->route->gathers && x->endpoint.operation == WEIR_OP_GENERATE &&
+           weir_dialect_family(x->endpoint.dialect) == x->endpoint.dialect &&
            weir_dialect_translates(x->endpoint.dialect) && x->call.n <= 1 && !x->call.stateful &&
            streams_everywhere(x);
 }

@@ -525,6 +525,18 @@ static bool is_json(const struct weir_http_call_head *head)
     return false;
 }
 
+/* Bedrock tells so of models whose body doesn't. */
+static int64_t told_input(const struct weir_http_call_head *head)
+{
+    int64_t tokens = 0;
+
+    for (size_t i = 0; head && i < head->header_count; i++)
+        if (weir_str_ieq(head->headers[i].name, WEIR_STR("x-amzn-bedrock-input-token-count")) &&
+            weir_str_i64(weir_str_trim(head->headers[i].value), &tokens))
+            tokens = 0;
+    return tokens;
+}
+
 enum weir_verdict weir_stage_relay(struct weir_exchange *x)
 {
     const struct weir_llm_translation *translation = &x->translations[x->candidate->dialect];
@@ -551,6 +563,8 @@ enum weir_verdict weir_stage_relay(struct weir_exchange *x)
                                               .created_s = x->started_wall_ms / 1000,
                                               .request_id = weir_str_of(x->id),
                                               .asked_model = x->candidate->model,
+                                              .base64 = x->call.base64,
+                                              .told_input = told_input(x->response),
                                               .event_stream = x->event_stream,
                                               .gathers = x->gathers,
                                               .hide_usage = !x->call.asks_usage,

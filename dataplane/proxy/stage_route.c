@@ -127,6 +127,14 @@ static bool is_passed(const struct weir_exchange *x, const struct weir_policy_pr
     return weir_policy_passed_path(p, weir_http_req_method(x->req), &x->endpoint).p;
 }
 
+/* The name of a target's model, as its provider knows it. */
+static struct weir_str upstream_model(const struct weir_exchange *x,
+                                      const struct weir_policy_target *t,
+                                      const struct weir_policy_model *m)
+{
+    return m ? m->upstream : t->model.n ? t->model : x->routed_model;
+}
+
 static bool is_reached(const struct weir_exchange *x, const struct weir_policy_target *t,
                        const struct weir_policy_model *m, enum reach reach)
 {
@@ -138,7 +146,8 @@ static bool is_reached(const struct weir_exchange *x, const struct weir_policy_t
         return reach == OWN_DIALECT;
     /* A caller's own credential is of no use to another vendor. */
     return reach != OWN_DIALECT && !p->passthrough && x->endpoint.operation == WEIR_OP_GENERATE &&
-           weir_dialect_translates(x->endpoint.dialect) &&
+           weir_dialect_at(x->endpoint.dialect, p->dialect, upstream_model(x, t, m)) !=
+               WEIR_DIALECT_NONE &&
            x->route->translation != WEIR__V1__TRANSLATION__none &&
            (reach == ANY_FOREIGN || t->model.n || m);
 }
@@ -156,8 +165,10 @@ static bool make_candidate(struct weir_exchange *x, const struct weir_policy_tar
         return false;
     *out = (struct weir_candidate){
         .provider = p,
-        .dialect = reach == OWN_DIALECT ? x->endpoint.dialect : p->dialect,
-        .model = m ? m->upstream : name,
+        .dialect = reach == OWN_DIALECT
+                       ? x->endpoint.dialect
+                       : weir_dialect_at(x->endpoint.dialect, p->dialect, upstream_model(x, t, m)),
+        .model = upstream_model(x, t, m),
         .entry = m,
         .weight = t->weight,
         .shows_all = p->echo || x->call.no_reasoning || (m && m->shows_all)};

@@ -8,7 +8,8 @@
 /* Some bodies don't name the model, nor whether a stream is asked for: their paths do. */
 static struct weir_llm_endpoint at(enum weir_dialect d, const char *model, bool stream)
 {
-    bool in_path = weir_dialect_family(d) == WEIR_DIALECT_GEMINI || d == WEIR_DIALECT_BEDROCK;
+    bool in_path = weir_dialect_family(d) == WEIR_DIALECT_GEMINI ||
+                   weir_dialect_family(d) == WEIR_DIALECT_BEDROCK;
 
     return (struct weir_llm_endpoint){.dialect = d,
                                       .model = in_path ? weir_str_of(model) : WEIR_STR_NULL,

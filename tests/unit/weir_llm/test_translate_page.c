@@ -382,6 +382,14 @@ static const char tail[] =
     "tool's result is a document there: the object that it is, or `{\"text\": ...}`, or, of one "
     "that "
     "failed, `{\"error\": ...}`. A tool that is named is the only one offered, and required.\n"
+    "- Embeddings: inputs, sizes and purposes are carried between OpenAI's and Google's requests "
+    "and "
+    "the models of OpenAI, Google, Cohere (its own API, and Bedrock's `invoke`) and Amazon's Titan "
+    "(one text in a call). Google's `taskType`, or `input_type` in OpenAI's shape, is Cohere's "
+    "`input_type`, `search_document` where none is given; OpenAI's models and Titan have no place "
+    "for "
+    "it. Vectors come as the caller asked for them, numbers or base64; tokens as input are "
+    "refused.\n"
     "- Not carried: citations, log probabilities, results of the provider's own tools, audio.\n";
 
 static void the_page_is_up_to_date(void **state)
