@@ -60,7 +60,7 @@ static enum outcome try_grant(struct weir__core *c, struct weir__budget *b,
     int64_t x;
     int rc = WEIR_OK;
 
-    if (!weir__window_now(c, b, a->scope, w))
+    if (!weir__window_now(c, b, a->scope, a->debt > 0, w))
         return ANSWERED;
     if (w->full) {
         weir__out_refusal(c, a, w, false, "too many counters");

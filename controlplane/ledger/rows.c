@@ -161,13 +161,14 @@ static int64_t carried(const struct weir__budget *b, const struct weir__window *
     return left < b->def.carry_max ? left : b->def.carry_max;
 }
 
-/* before: the counter's last window; NULL: none. */
-static void open_next(struct weir__core *c, struct weir__budget *b, const char *scope,
+/* before: the counter's last window; NULL: none. spent: something is already, so the bound on
+ * counters does not keep it out. */
+static void open_next(struct weir__core *c, struct weir__budget *b, const char *scope, bool spent,
                       const struct weir__window *before, struct weir__window *out)
 {
     *out = (struct weir__window){.length_ms = b->def.length_ms};
     weir_window_bounds(b->zone, b->def.window, c->now.wall_ms, &out->start_ms, &out->end_ms);
-    out->full = !weir__counter_fits(c, b);
+    out->full = !weir__counter_fits(c, b) && !spent;
     if (out->full)
         return;
     if (before && b->def.carry_max > 0)
@@ -178,7 +179,7 @@ static void open_next(struct weir__core *c, struct weir__budget *b, const char *
 
 /* The newest window that is not over. A wall clock that stepped back does not bring back an older
  * one: what was spent is never forgotten that way. */
-bool weir__window_now(struct weir__core *c, struct weir__budget *b, const char *scope,
+bool weir__window_now(struct weir__core *c, struct weir__budget *b, const char *scope, bool spent,
                       struct weir__window *out)
 {
     struct weir_stmt *st = weir__stmt(
@@ -201,7 +202,7 @@ bool weir__window_now(struct weir__core *c, struct weir__budget *b, const char *
     if (!found || (out->end_ms >= 0 && out->end_ms <= c->now.wall_ms)) {
         struct weir__window before = *out;
 
-        open_next(c, b, scope, found ? &before : NULL, out);
+        open_next(c, b, scope, spent, found ? &before : NULL, out);
         return c->rc == WEIR_OK;
     }
     out->length_ms = b->def.length_ms;

@@ -5,7 +5,8 @@
 #include "controlplane/ledger/core_internal.h"
 
 /* rows.c: all of them set c->rc when the store fails, and then return false or nothing. */
-bool weir__window_now(struct weir__core *c, struct weir__budget *b, const char *scope,
+/* spent: something is spent there already, so that it is opened past maxCounters, too. */
+bool weir__window_now(struct weir__core *c, struct weir__budget *b, const char *scope, bool spent,
                       struct weir__window *out); /* stored if it is new */
 void weir__window_save(struct weir__core *c, const struct weir__window *w);
 bool weir__window_by_id(struct weir__core *c, int64_t id, struct weir__window *out);

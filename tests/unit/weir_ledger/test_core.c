@@ -40,12 +40,13 @@ static void on_down(void *arg, const Weir__V1__BudgetDown *down)
     h->closed += (int)down->n_closed;
 }
 
-static void begin(enum weir_budget_mode mode)
+static void begin(enum weir_budget_mode mode, int64_t max_counters)
 {
     const struct weir_ledger_budget budget = {.id = "default/team",
                                               .unit = WEIR_UNIT_TOKENS,
                                               .mode = mode,
                                               .window = WEIR_WINDOW_TOTAL,
+                                              .max_counters = max_counters,
                                               .limit = 1000};
     struct weir__budget_set *set;
 
@@ -59,7 +60,8 @@ static void begin(enum weir_budget_mode mode)
     assert_int_equal(weir__core_end(core), WEIR_OK);
 }
 
-static void ask(struct weir__conn *conn, uint64_t seq, int64_t need)
+static void ask_of(struct weir__conn *conn, const char *scope, uint64_t seq, int64_t need,
+                   int64_t debt)
 {
     Weir__V1__BudgetUp up = WEIR__V1__BUDGET_UP__INIT;
     Weir__V1__LeaseAsk a = WEIR__V1__LEASE_ASK__INIT, *list[] = {&a};
@@ -68,11 +70,20 @@ static void ask(struct weir__conn *conn, uint64_t seq, int64_t need)
     up.asks = list;
     up.n_asks = 1;
     a.budget = (char *)"default/team";
+    a.scope = (char *)scope;
     a.has_seq = a.has_need = a.has_want = a.has_unit = true;
+    a.has_debt = a.has_debtid = debt > 0;
+    a.debt = debt;
+    a.debtid = seq;
     a.seq = seq;
     a.need = a.want = need;
     a.unit = WEIR_UNIT_TOKENS;
     weir__core_up(core, conn, &up);
+}
+
+static void ask(struct weir__conn *conn, uint64_t seq, int64_t need)
+{
+    ask_of(conn, "", seq, need, 0);
 }
 
 static void pass(int64_t ms)
@@ -89,7 +100,7 @@ static void what_was_not_committed_is_not_lent(void **state)
     struct weir__conn *conn;
 
     (void)state;
-    begin(WEIR_MODE_HARD);
+    begin(WEIR_MODE_HARD, 0);
     conn = weir__core_connect(core, "node", on_down, &heard);
     weir__core_begin(core, now);
     ask(conn, 1, 300);
@@ -112,7 +123,7 @@ static void a_node_can_not_report_on_the_lease_of_another(void **state)
     struct weir__conn *conn, *other;
 
     (void)state;
-    begin(WEIR_MODE_HARD);
+    begin(WEIR_MODE_HARD, 0);
     conn = weir__core_connect(core, "node", on_down, &heard);
     other = weir__core_connect(core, "other", on_down, &heard);
     weir__core_begin(core, now);
@@ -136,12 +147,69 @@ static void a_node_can_not_report_on_the_lease_of_another(void **state)
     weir__core_destroy(core);
 }
 
+/* It is spent already, and only a lease tells the ledger of it. */
+static void a_debt_is_lent_although_no_further_counter_may_be_opened(void **state)
+{
+    struct weir__conn *conn;
+
+    (void)state;
+    begin(WEIR_MODE_HARD, 1);
+    conn = weir__core_connect(core, "node", on_down, &heard);
+    weir__core_begin(core, now);
+    ask_of(conn, "first", 1, 100, 0);
+    assert_int_equal(weir__core_end(core), WEIR_OK);
+    weir__core_begin(core, now);
+    ask_of(conn, "second", 2, 100, 0);
+    assert_int_equal(weir__core_end(core), WEIR_OK);
+    assert_int_equal(heard.refusals, 1);
+    weir__core_begin(core, now);
+    ask_of(conn, "third", 3, 0, 70);
+    assert_int_equal(weir__core_end(core), WEIR_OK);
+    assert_int_equal(heard.grants, 2);
+    assert_int_equal(heard.granted, 70);
+    weir__core_disconnect(core, conn, now);
+    weir__core_destroy(core);
+}
+
+static void a_correction_of_a_counter_that_was_never_lent_anything_stays(void **state)
+{
+    const struct weir_ledger_entry more = {.kind = WEIR_ENTRY_CORRECT,
+                                           .budget = "default/team",
+                                           .scope = "session",
+                                           .amount = 300,
+                                           .actor = "admin",
+                                           .reason = "billed elsewhere"};
+    struct weir__conn *conn;
+
+    (void)state;
+    begin(WEIR_MODE_HARD, 100);
+    conn = weir__core_connect(core, "node", on_down, &heard);
+    weir__core_begin(core, now);
+    ask_of(conn, "session", 1, 1001, 0);
+    assert_int_equal(weir__core_end(core), WEIR_OK);
+    weir__core_begin(core, now);
+    assert_int_equal(weir__core_enter(core, &more), WEIR_OK);
+    assert_int_equal(weir__core_end(core), WEIR_OK);
+    pass(SWEEP_MS);
+    pass(SWEEP_MS);
+    weir__core_begin(core, now);
+    ask_of(conn, "session", 2, 701, 0);
+    assert_int_equal(weir__core_end(core), WEIR_OK);
+    assert_int_equal(heard.grants, 0);
+    weir__core_begin(core, now);
+    ask_of(conn, "session", 3, 700, 0);
+    assert_int_equal(weir__core_end(core), WEIR_OK);
+    assert_int_equal(heard.granted, 700);
+    weir__core_disconnect(core, conn, now);
+    weir__core_destroy(core);
+}
+
 /* What a second holder can be lent when the first has not been heard of for an hour. */
 static int64_t left_after_silence(enum weir_budget_mode mode)
 {
     struct weir__conn *conn;
 
-    begin(mode);
+    begin(mode, 0);
     conn = weir__core_connect(core, "node", on_down, &heard);
     weir__core_begin(core, now);
     ask(conn, 1, 600);
@@ -202,6 +270,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(what_was_not_committed_is_not_lent),
         CASE(a_node_can_not_report_on_the_lease_of_another),
+        CASE(a_debt_is_lent_although_no_further_counter_may_be_opened),
+        CASE(a_correction_of_a_counter_that_was_never_lent_anything_stays),
         CASE(a_hard_budget_takes_nothing_back_from_a_holder_that_is_silent),
         /* A database server has a clock of its own, which the test can't move. */
         cmocka_unit_test_setup_teardown(a_soft_budget_does_after_a_time, sqlite, end),
