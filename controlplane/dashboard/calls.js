@@ -89,7 +89,7 @@ function detail(c) {
           c.attempts.map((a, i) => h("tr", { key: i }, h("th", { scope: "row" }, a.provider), h("td", {}, a.model), h("td", {}, a.status || "–"), h("td", {}, a.error || "–"), h("td", { class: "num" }, micros(a.durationUs)), h("td", {}, a.reusedConnection ? "reused" : "new"), h("td", { class: "num" }, usd(a.costNano)))))
       : empty("No attempt", "The call was answered before it left the gateway.")),
     panel("facts", "Record", null, h("div", { class: "body" }, facts([
-      ["Agent", c.agent], ["Key", c.key], ["Project", c.project], ["Team", c.team], ["Environment", c.environment], ["Namespace", c.namespace],
+      ["Agent", c.agent], ["Key", c.key], ["Organisation", c.organization], ["Project", c.project], ["Team", c.team], ["Environment", c.environment], ["Namespace", c.namespace],
       ["Proxy", c.node], ["Route", c.route], ["Dialect", c.dialect], ["Requested model", c.requestedModel], ["Served model", c.servedModel], ["Streamed", c.stream ? "yes" : "no"],
       ["Status", c.status], ["Outcome", c.outcome], ["Finish reason", c.finishReason],
       ["Input tokens", count(u.inputTokens)], ["Output tokens", count(u.outputTokens) + (u.estimated ? " (estimated)" : "")], ["Cache read", count(u.cacheReadTokens)], ["Cache write", count(u.cacheWriteTokens)], ["Reasoning", count(u.reasoningTokens)],

@@ -63,8 +63,8 @@ struct weir_query_calls {
 /* {"items":[CALL…],"next":cursor or null,"newest":cursor}, the newest first; `next` is the `before`
  * of the next page, `newest` the `after` of the next poll. CALL, members left out when unknown:
  * {"id","cursor","node","requestId","traceId","session","startedMs","durationUs","firstByteUs",
- *  "firstTokenUs","gatewayUs","namespace","agent","key","project","team","environment","operation",
- *  "dialect","route","provider","requestedModel","servedModel","stream","status","errorCode",
+ *  "firstTokenUs","gatewayUs","namespace","agent","key","organization","project","team",
+ *  "environment","operation","dialect","route","provider","requestedModel","servedModel","stream","status","errorCode",
  *  "errorDetail","outcome","finishReason","usage":{"inputTokens","outputTokens","cacheReadTokens",
  *  "cacheWriteTokens","cacheWrite1hTokens","reasoningTokens","estimated"},"costNano","priceSource"}
  */

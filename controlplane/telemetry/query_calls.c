@@ -74,6 +74,7 @@ static void write_call(struct weir_buf *out, struct weir_stmt *st, const Weir__V
     num(out, "gatewayUs", r->has_gatewayus, r->gatewayus);
     weir__out_text(out, "agent", r->agent);
     weir__out_text(out, "key", r->key);
+    weir__out_text(out, "organization", r->organization);
     weir__out_text(out, "project", r->project);
     weir__out_text(out, "team", r->team);
     weir__out_text(out, "environment", r->environment);

@@ -12,6 +12,8 @@ static struct weir_str scope_part(const struct weir_exchange *x, const struct we
     switch ((int)per) {
     case WEIR__V1__PER_KEY__agent:
         return x->agent->name;
+    case WEIR__V1__PER_KEY__organization:
+        return x->agent->organization;
     case WEIR__V1__PER_KEY__project:
         return x->agent->project;
     case WEIR__V1__PER_KEY__team:

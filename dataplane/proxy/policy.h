@@ -82,7 +82,7 @@ struct weir_policy_provider {
 };
 
 struct weir_policy_agent {
-    struct weir_str ns, name, project, team, environment;
+    struct weir_str ns, name, organization, project, team, environment;
     const Weir__V1__Agent *message; /* labels and model patterns */
     int64_t max_concurrency;        /* -1: no limit */
     bool disabled;

@@ -98,6 +98,7 @@ static void compile_agent(struct weir_policy_compile *c, const struct weir_polic
     *a = (struct weir_policy_agent){
         .ns = namespace_of(weir_str_of(r->name)),
         .name = weir__policy_local_name(weir_str_of(r->name)),
+        .organization = weir_str_of(m->spec->organization ? m->spec->organization : ""),
         .project = weir_str_of(m->spec->project ? m->spec->project : ""),
         .team = weir_str_of(m->spec->team ? m->spec->team : ""),
         .environment = weir_str_of(m->spec->environment ? m->spec->environment : ""),

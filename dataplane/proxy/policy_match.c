@@ -36,6 +36,7 @@ bool weir_policy_selects(const Weir__V1__Selector *s, const struct weir_policy_a
     if (!s)
         return true;
     if (!any_glob(s->agents, s->n_agents, agent->name) ||
+        !any_glob(s->organizations, s->n_organizations, agent->organization) ||
         !any_glob(s->projects, s->n_projects, agent->project) ||
         !any_glob(s->teams, s->n_teams, agent->team) || !any_glob(s->models, s->n_models, model))
         return false;

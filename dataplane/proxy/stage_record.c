@@ -40,6 +40,7 @@ static void fill_caller(const struct weir_exchange *x, struct weir_record *r)
     r->ns = x->agent->ns;
     r->agent = x->agent->name;
     r->key = x->key->id;
+    r->organization = x->agent->organization;
     r->project = x->agent->project;
     r->team = x->agent->team;
     r->environment = x->agent->environment;

@@ -38,6 +38,7 @@ static void caller(const struct out *o, const Weir__V1__CallRecord *r)
     str(o, "weir.namespace", r->namespace_);
     str(o, "weir.agent", r->agent);
     str(o, "weir.key", r->key);
+    str(o, "weir.organization", r->organization);
     str(o, "weir.project", r->project);
     str(o, "weir.team", r->team);
     str(o, "deployment.environment.name", r->environment);

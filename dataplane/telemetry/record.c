@@ -64,11 +64,11 @@ static size_t bound(const struct weir_record *r, size_t holds, size_t attempts)
 {
     size_t n = FIXED_BYTES + len(r->request_id) + len(r->trace_id) + len(r->span_id) +
                len(r->parent_span_id) + len(r->session) + len(r->ns) + len(r->agent) + len(r->key) +
-               len(r->project) + len(r->team) + len(r->environment) + len(r->user_agent) +
-               zlen(r->operation) + zlen(r->dialect) + len(r->route) + len(r->provider) +
-               len(r->requested_model) + len(r->served_model) + len(r->error_code) +
-               len(r->error_detail) + len(r->finish_reason) + zlen(r->price_source) +
-               len(r->policy_revision);
+               len(r->organization) + len(r->project) + len(r->team) + len(r->environment) +
+               len(r->user_agent) + zlen(r->operation) + zlen(r->dialect) + len(r->route) +
+               len(r->provider) + len(r->requested_model) + len(r->served_model) +
+               len(r->error_code) + len(r->error_detail) + len(r->finish_reason) +
+               zlen(r->price_source) + len(r->policy_revision);
 
     for (size_t i = 0; i < r->cost_part_count; i++)
         n += NESTED_BYTES + zlen(r->cost_parts[i].kind);
@@ -99,7 +99,8 @@ static char *put_caller(char *p, const struct weir_record *r)
     p = put_str(p, 23, r->project);
     p = put_str(p, 24, r->team);
     p = put_str(p, 25, r->environment);
-    return put_str(p, 26, r->user_agent);
+    p = put_str(p, 26, r->user_agent);
+    return put_str(p, 27, r->organization);
 }
 
 static char *put_call(char *p, const struct weir_record *r)

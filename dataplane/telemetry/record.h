@@ -62,7 +62,7 @@ struct weir_record {
     int64_t started_ms; /* wall clock */
     int64_t duration_us, first_byte_us, first_token_us, gateway_us;
 
-    struct weir_str ns, agent, key, project, team, environment, user_agent;
+    struct weir_str ns, agent, key, organization, project, team, environment, user_agent;
 
     const char *operation; /* chat, messages, models, count_tokens, ... */
     const char *dialect;   /* openai, anthropic */

@@ -178,3 +178,20 @@ test("B-06: how old the knowledge is that budgets are decided by is exported, an
     return age < 60_000; // the leases' use-by: past it nothing new is held
   }, "the metric");
 });
+
+// One budget of each level covers the call; whichever has the least left decides, and a refusal takes nothing from the others.
+for (const level of ["organization", "team", "project", "agent", "key", "user", "model", "provider"])
+  test(`B-23: budgets of all levels hold together: the one of each ${level} refuses when it is used up`, async (t) => {
+    const levels = ["organization", "team", "project", "agent", "key", "user", "model", "provider"];
+    const { mock, weir, openai } = await setting(t, { agentExtra: "  organization: acme",
+      budgets: levels.map((l) => budget(`each-${l}`, `{requests: ${l === level ? 2 : 9}}`, { extra: `  per: [${l}]` })).join("") + budget("acme", "{requests: 9}", { extra: "  selector: {organizations: [ac*]}" })
+        + budget("others", "{requests: 0}", { extra: "  selector: {organizations: [other]}" }) });
+    const call = () => openai.chat.completions.create({ ...chat(), user: "ada" });
+    await call();
+    await call();
+    await assert.rejects(call(), (e) => e.status === 402 && e.message.includes(`each-${level}`));
+    assert.equal(mock.calls.length, 2);
+    for (const l of [...levels.map((x) => `each-${x}`), "acme"]) await settled(weir, l, 2);
+    const { items } = await weir.api("/calls?limit=1");
+    assert.equal(items[0].organization, "acme");
+  });
