@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "controlplane/ledger/forecast.h"
 
-enum { MAX_COUNTERS = 5000, MAX_LEASES = 20000 };
+enum { MAX_COUNTERS = 5000, MAX_LEASES = 20000, MAX_STEPS = 500 };
 
 struct weir_ledger_reader *weir__api_ledger_reader(struct weir_api_ctx *c)
 {
@@ -182,6 +182,58 @@ void weir__api_budget_history(struct weir_api_ctx *c)
         weir_jw_end_object(w);
     }
     weir_jw_end_array(w);
+    weir_jw_end_object(w);
+}
+
+/* What is spent by the end of each step. What was spent before steps were kept stands before them.
+ */
+static void write_points(struct weir_jw *w, const struct weir_ledger_counter *k,
+                         const struct weir_ledger_burn *steps, size_t n)
+{
+    int64_t sum = k->settled;
+
+    for (size_t i = 0; i < n; i++)
+        sum -= steps[i].amount;
+    weir_jw_array(w, "points");
+    for (size_t i = 0; i < n; i++) {
+        sum += steps[i].amount;
+        weir_jw_object(w, NULL);
+        weir_jw_i64(w, "t", steps[i].end_ms);
+        weir_jw_i64(w, "settled", sum > 0 ? sum : 0);
+        weir_jw_end_object(w);
+    }
+    weir_jw_end_array(w);
+}
+
+void weir__api_budget_burn(struct weir_api_ctx *c)
+{
+    struct weir_str budget = weir_str_of(weir_arena_printf(
+        c->arena, "%.*s/%.*s", WEIR_STR_ARG(c->params[0]), WEIR_STR_ARG(c->params[1])));
+    struct weir_str scope = weir__api_query(c, "scope");
+    struct weir_ledger_reader *r = weir__api_ledger_reader(c);
+    struct weir_ledger_counter *counter;
+    struct weir_ledger_burn *steps;
+    struct weir_jw *w;
+    size_t n, step_n = 0;
+    int rc;
+
+    if (!r)
+        return;
+    scope = scope.p ? scope : WEIR_STR("");
+    rc = weir_ledger_read_history(r, weir_wall_ms(), budget, scope, 1, c->arena, &counter, &n);
+    if (rc == WEIR_OK)
+        rc = n ? weir_ledger_read_burn(r, budget, scope, MAX_STEPS, c->arena, &steps, &step_n)
+               : WEIR_ENOTFOUND;
+    weir_ledger_reader_close(r);
+    if (rc != WEIR_OK) {
+        weir__api_fail(c, rc, "A counter of this budget with this scope");
+        return;
+    }
+    w = weir__api_ok(c);
+    weir_jw_object(w, NULL);
+    write_counter(w, counter);
+    write_forecast(w, counter);
+    write_points(w, counter, steps, step_n);
     weir_jw_end_object(w);
 }
 

@@ -148,6 +148,7 @@ void weir__api_budget_policy(struct weir_api_ctx *c, struct weir_jw *w, const ch
 void weir__api_budgets_unused(struct weir_api_ctx *c, struct weir_jw *w, struct weir_str only,
                               bool (*has_counter)(void *arg, const char *budget), void *arg);
 void weir__api_budget_history(struct weir_api_ctx *c);
+void weir__api_budget_burn(struct weir_api_ctx *c);
 /* Every budget's numbers for /metrics, its scopes summed; nothing when the ledger can't be read. */
 void weir__api_budget_metrics(struct weir_api_ctx *c, struct weir_buf *out);
 void weir__api_lease_release(struct weir_api_ctx *c);

@@ -87,6 +87,8 @@ const struct weir_api_route weir__api_routes[] = {
      "Each counter of each budget: limit, settled, held, lent, remaining, when it resets, who holds leases. `forecast`: what is spent and held, over the time since the window began, drawn on to its end (`linear`), and when the limit is reached at that rate; null in the first fiftieth of a window and in one without an end."},
     {"GET", V1 "/budgets/{namespace}/{name}/history", WEIR_ROLE_VIEWER, WEIR_API_POOL, weir__api_budget_history, "scope, limit",
      "The windows of one counter, the newest first."},
+    {"GET", V1 "/budgets/{namespace}/{name}/burn", WEIR_ROLE_VIEWER, WEIR_API_POOL, weir__api_budget_burn, "scope",
+     "How the spending of a counter's present window came about: `points` with what was spent by a moment (`t`), in up to 60 steps of the window, days where it never ends."},
     {"GET", V1 "/budgets/{namespace}/{name}/entries", WEIR_ROLE_VIEWER, WEIR_API_POOL, weir__api_budget_entries, "limit",
      "What operators did to a budget, the newest first: increases (`inForce` while they hold), resets and corrections, with who did it."},
     {"POST", V1 "/budgets/{namespace}/{name}/raise", WEIR_ROLE_ADMIN, WEIR_API_POOL | WEIR_API_BODY, weir__api_budget_raise, "",

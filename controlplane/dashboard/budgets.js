@@ -1,7 +1,7 @@
 import { h } from "./dom.js";
 import { call, query } from "./api.js";
 import { absolute, amount, percent, span } from "./format.js";
-import { budgetBar } from "./charts.js";
+import { budgetBar, burnDown } from "./charts.js";
 import { entries, operation, operations, path, release } from "./operate.js";
 import { empty, head, panel, pill, table, when } from "./parts.js";
 
@@ -58,7 +58,7 @@ function budget(b, ctx) {
     forecast(b, ctx.now),
     h("details", { open: ui.open.has(id) ? true : null, ontoggle: (e) => (e.target.open ? ui.open.add(id) : ui.open.delete(id)) },
       h("summary", {}, b.holders.length === 1 ? "1 proxy holds a slice" : `${b.holders.length} proxies hold a slice`),
-      holders(b, ctx), operations(b, ctx), entries(b, ctx.now), history(b)));
+      burn(b, ctx.now), holders(b, ctx), operations(b, ctx), entries(b, ctx.now), history(b)));
 }
 
 const identity = (b) => b.name + "|" + b.scope;
@@ -68,9 +68,28 @@ async function load() {
   const data = await call("GET", "/budgets");
   const items = async (from) => (await call("GET", from).catch(() => ({ items: [] }))).items;
   await Promise.all(data.items.filter((b) => ui.open.has(identity(b))).map(async (b) => {
-    [b.history, b.entries] = await Promise.all([items(path(b) + "/history" + query({ scope: b.scope, limit: 12 })), items(path(b) + "/entries" + query({ limit: 50 }))]);
+    [b.history, b.entries, b.burn] = await Promise.all([items(path(b) + "/history" + query({ scope: b.scope, limit: 12 })), items(path(b) + "/entries" + query({ limit: 50 })),
+      call("GET", path(b) + "/burn" + query({ scope: b.scope })).catch(() => null)]);
   }));
   return data;
+}
+
+// What is left over the window's time, and where the forecast leads; the same numbers stand in a table for those who don't see it.
+function burn(b, now) {
+  const k = b.burn;
+  if (!k || !k.points.length) return null;
+  const end = k.resetsMs ?? (k.lengthMs ? now : null);
+  const start = k.lengthMs ? now - k.lengthMs : k.startedMs || k.points[0].t - 86400000;
+  const points = k.points.filter((p) => p.t >= start).map((p) => ({ t: Math.min(p.t, now), left: Math.max(0, k.limit - p.settled) }));
+  const f = (v) => amount(v, b.unit);
+  const last = Math.max(0, k.limit - k.settled);
+  const to = k.forecast && end ? (k.forecast.exhaustedMs && k.forecast.exhaustedMs < end ? { t: k.forecast.exhaustedMs, left: 0 } : { t: end, left: Math.max(0, k.limit - k.forecast.atEnd) }) : null;
+  return h("figure", { class: "burn" },
+    h("figcaption", {}, "Left of the limit", h("span", { class: "dim" }, to ? " · dashed: at the present rate" : "")),
+    burnDown({ width: 760, height: 180, start, end: end ?? now, now, limit: k.limit, points: [{ t: start, left: k.limit }, ...points, { t: now, left: last }], forecast: to, format: f,
+      label: `Burn-down of ${b.name}: ${f(last)} of ${f(k.limit)} left` }),
+    h("details", {}, h("summary", {}, "As a table"),
+      table(`What was left of ${b.name}`, [{ name: "By" }, { name: "Left", num: 1 }], points.map((p) => h("tr", { key: p.t }, h("th", { scope: "row" }, absolute(p.t)), h("td", { class: "num" }, f(p.left)))))));
 }
 
 function history(b) {

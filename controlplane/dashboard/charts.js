@@ -97,6 +97,31 @@ export function budgetBar({ limit, settled, held, lent, label, text }) {
   return h("svg", { class: "bar" + state, viewBox: "0 0 1000 14", preserveAspectRatio: "none", role: "img", "aria-label": label, ...memoTip(text) }, parts);
 }
 
+// What is left of a limit over a window: steps down to now, then the forecast's line. points: [{t, left}] in the order of time.
+export function burnDown({ width, height, start, end, now, limit, points, forecast, format, label }) {
+  const left = 64, right = 8, top = 10, bottom = 26;
+  const whole = Math.max(1, end - start);
+  const x = (t) => left + ((width - left - right) * Math.min(whole, Math.max(0, t - start))) / whole;
+  const most = Math.max(limit, ...points.map((p) => p.left), 1);
+  const step = niceStep(most, 3);
+  const ceil = Math.ceil(most / step) * step;
+  const y = (v) => top + (height - top - bottom) * (1 - v / ceil);
+  const parts = [];
+  for (let v = 0; v <= ceil + step / 2; v += step)
+    parts.push(h("line", { class: "grid", x1: left, x2: width - right, y1: y(v), y2: y(v) }), h("text", { class: "tick", x: left - 8, y: y(v) + 4, "text-anchor": "end" }, short(format(v))));
+  for (const [t, anchor] of [[start, "start"], [start + whole / 2, "middle"], [end, "end"]])
+    parts.push(h("text", { class: "tick", x: x(t), y: height - 8, "text-anchor": anchor }, whole > 2 * 86400000 ? day(t) : clock(t)));
+  const line = points.map((p, i) => (i ? `H${x(p.t).toFixed(1)}V${y(p.left).toFixed(1)}` : `M${x(p.t).toFixed(1)} ${y(p.left).toFixed(1)}`)).join("");
+  parts.push(h("path", { class: "burn-area", d: `${line}V${y(0)}H${x(start)}Z` }), h("path", { class: "burn-line", d: line }));
+  if (forecast) parts.push(h("line", { class: "burn-forecast", x1: x(now), y1: y(points.at(-1).left), x2: x(forecast.t), y2: y(forecast.left) }));
+  points.forEach((p, i) => {
+    const to = x(points[i + 1]?.t ?? now);
+    parts.push(h("rect", { class: "hit", x: x(p.t), width: Math.max(1, to - x(p.t)), y: top, height: height - top - bottom, ...memoTip(`${day(p.t)}, ${clock(p.t)}  ${format(p.left)}`) }));
+  });
+  parts.push(h("line", { class: "axis", x1: left, x2: width - right, y1: y(0), y2: y(0) }));
+  return h("svg", { class: "chart", width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label }, parts);
+}
+
 // rows: [{name, startUs, endUs, kind, text}]
 export function waterfall({ totalUs, rows, format }) {
   const w = (us) => (100 * us) / Math.max(1, totalUs);

@@ -258,6 +258,7 @@ static void restate(struct weir__core *c, const struct weir__lease_ref *r, void 
 void weir__count_spent(struct weir__core *c, const struct weir__window *w, int64_t spent)
 {
     weir__steps_add(c, w, spent);
+    weir__burn_add(c, w, spent);
     weir__touch(c, w->id, spent);
 }
 

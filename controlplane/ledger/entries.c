@@ -165,6 +165,7 @@ static int64_t reset(struct weir__core *c, const struct weir__budget *b, const c
         w.forgiven += spent;
         w.w.limit += spent;
         weir__window_save(c, &w);
+        weir__burn_add(c, &w, -spent);
         weir__touch(c, w.id, 0);
         forget_steps(c, w.id);
     }
@@ -190,6 +191,7 @@ static int correct(struct weir__core *c, const struct weir__budget *b,
     w.w.limit -= e->amount;
     weir__window_save(c, &w);
     weir__steps_add(c, &w, e->amount);
+    weir__burn_add(c, &w, e->amount);
     weir__touch(c, w.id, 0);
     if (e->amount > 0)
         weir__each_open_of_window(c, w.id, recall_idle, NULL);

@@ -44,6 +44,10 @@ static const char *const sql[] = {
     " AND NOT EXISTS (SELECT 1 FROM windows w WHERE w.id = alerts.\"window\")",
 
     "DELETE FROM recent WHERE end_ms < CAST(?1 AS {int}) - 7200000",
+
+    /* A year of a window that never ends; of others as long as the window. */
+    "DELETE FROM burn WHERE end_ms < CAST(?1 AS {int}) - 31536000000"
+    " OR NOT EXISTS (SELECT 1 FROM windows w WHERE w.id = burn.\"window\")",
 };
 
 /* clang-format on */

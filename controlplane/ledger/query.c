@@ -119,6 +119,31 @@ int weir_ledger_read_history(struct weir_ledger_reader *r, int64_t now_ms, struc
     return collect_counters(st, max, arena, out, out_n);
 }
 
+int weir_ledger_read_burn(struct weir_ledger_reader *r, struct weir_str budget,
+                          struct weir_str scope, size_t max, struct weir_arena *arena,
+                          struct weir_ledger_burn **out, size_t *out_n)
+{
+    struct weir_ledger_burn *steps = weir_arena_alloc(arena, max * sizeof *steps + 1);
+    struct weir_stmt *st;
+    size_t n = 0;
+    int rc = weir_store_stmt(r->store,
+                             "SELECT end_ms, amount FROM burn WHERE \"window\" = (SELECT id FROM"
+                             " windows WHERE budget = ?1 AND scope = ?2 ORDER BY start_ms DESC"
+                             " LIMIT 1) ORDER BY end_ms",
+                             &st);
+
+    if (rc != WEIR_OK)
+        return rc;
+    weir_stmt_bind_str(st, 1, budget);
+    weir_stmt_bind_str(st, 2, scope);
+    while (n < max && (rc = weir_stmt_step(st)) == 1)
+        steps[n++] = (struct weir_ledger_burn){weir_stmt_i64(st, 0), weir_stmt_i64(st, 1)};
+    weir_stmt_reset(st);
+    *out = steps;
+    *out_n = n;
+    return rc < 0 ? rc : WEIR_OK;
+}
+
 static void read_lease(struct weir_stmt *st, struct weir_arena *a, struct weir_ledger_lease *l)
 {
     *l = (struct weir_ledger_lease){.budget = weir_arena_strdup(a, weir_stmt_str(st, 1)),

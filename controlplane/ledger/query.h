@@ -55,6 +55,19 @@ WEIR_NODISCARD int weir_ledger_read_history(struct weir_ledger_reader *r, int64_
                                             struct weir_str budget, struct weir_str scope,
                                             size_t max, struct weir_arena *arena,
                                             struct weir_ledger_counter **out, size_t *out_n);
+
+/* A step of a window's spending. */
+struct weir_ledger_burn {
+    int64_t end_ms; /* of the step */
+    int64_t amount; /* reported in it; negative after a correction or a reset */
+};
+
+/* The steps of a counter's newest window, in the order of time; a step without spending has none.
+ */
+WEIR_NODISCARD int weir_ledger_read_burn(struct weir_ledger_reader *r, struct weir_str budget,
+                                         struct weir_str scope, size_t max,
+                                         struct weir_arena *arena, struct weir_ledger_burn **out,
+                                         size_t *out_n);
 /* Open leases. budget absent: all. */
 WEIR_NODISCARD int weir_ledger_read_leases(struct weir_ledger_reader *r, struct weir_str budget,
                                            size_t max, struct weir_arena *arena,

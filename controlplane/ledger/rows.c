@@ -57,7 +57,9 @@ static const char *const schema[] = {
     "  done {int} NOT NULL, UNIQUE(\"window\", what, threshold)) {strict};"
     "CREATE TABLE recent(\"window\" {int} NOT NULL, end_ms {int} NOT NULL,"
     "  amount {int} NOT NULL, PRIMARY KEY(\"window\", end_ms)) {strict, keyed};",
-    "ALTER TABLE entries ADD COLUMN reason TEXT"};
+    "ALTER TABLE entries ADD COLUMN reason TEXT",
+    "CREATE TABLE burn(\"window\" {int} NOT NULL, end_ms {int} NOT NULL,"
+    "  amount {int} NOT NULL, PRIMARY KEY(\"window\", end_ms)) {strict, keyed};"};
 
 int weir_ledger_migrate(struct weir_store *s)
 {

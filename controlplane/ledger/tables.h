@@ -61,6 +61,9 @@ bool weir__counter_fits(struct weir__core *c, struct weir__budget *b);
 
 void weir__prune(struct weir__core *c); /* prune.c */
 
+/* burn.c: spent more, or less by a correction or a reset. */
+void weir__burn_add(struct weir__core *c, const struct weir__window *w, int64_t spent);
+
 /* asks.c: asks the holder of a lease, here or at another replica, to give back what lies idle.
  * False: nothing does, or it can't be asked. */
 bool weir__recall(struct weir__core *c, const struct weir__lease_ref *r);

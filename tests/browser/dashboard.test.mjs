@@ -320,3 +320,25 @@ test("an admin raises and resets a budget on its page after a question; errors a
   await page.getByRole("table").first().waitFor();
   assert.equal(await page.getByRole("form").count(), 0);
 });
+
+test("a budget's page shows what is left over its window, where that leads, and the same as a table; a reset starts it anew", async (t) => {
+  const { weir } = await busy(t);
+  const { page, seen } = await signedIn(t, weir);
+  await page.getByRole("link", { name: "Budgets" }).click();
+  const article = page.locator("article.budget", { hasText: "default/daily" });
+  await article.locator("summary", { hasText: "slice" }).click();
+  const chart = article.getByRole("img", { name: /^Burn-down of default\/daily: \$.* of \$5(\.0+)? left$/ });
+  await chart.waitFor();
+  const { points, settled: spent, limit } = await weir.api("/budgets/default/daily/burn");
+  assert.equal(points.at(-1).settled, spent);
+  assert.ok(spent > 0 && limit === 5_000_000_000);
+  assert.ok((await chart.locator("path.burn-line").getAttribute("d")).startsWith("M64.0"));
+  await article.getByText("As a table").click();
+  assert.equal(await article.getByRole("table", { name: "What was left of default/daily" }).getByRole("row").count(), points.length + 1);
+  await shot(page, "burn-down");
+  await weir.api("/budgets/default/daily/reset", { method: "POST", body: "{}" });
+  await until(async () => (await weir.api("/budgets/default/daily/burn")).points.at(-1).settled === 0, "the reset");
+  const none = await weir.api("/budgets/default/nothing/burn", { raw: true });
+  assert.equal(none.status, 404);
+  quiet(seen);
+});
