@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # A PostgreSQL of one's own in a new or an earlier folder: postgres.sh FOLDER [-c SETTING=VALUE]...
+# With STANDBY_OF=FOLDER a new one begins as a copy of that server, which runs, and follows it.
 # Listens on a Unix socket in that folder only; ends with the process that started it. Reach it by
 #   postgres:///postgres?host=FOLDER&user=weir
 set -euo pipefail
@@ -19,6 +20,9 @@ else
   run=()
 fi
 cd "$dir"
+[ -f "$dir/data/PG_VERSION" ] || [ -z "${STANDBY_OF:-}" ] ||
+  "${run[@]}" "$bin/pg_basebackup" -D "$dir/data" -h "$STANDBY_OF" -U weir -R -X stream -c fast --no-sync >"$dir/copy.log" 2>&1 ||
+  { cat "$dir/copy.log" >&2; exit 70; }
 [ -f "$dir/data/PG_VERSION" ] ||
   "${run[@]}" "$bin/initdb" -D "$dir/data" -U weir -A trust -E UTF8 --locale=C --no-sync >"$dir/initdb.log" 2>&1 ||
   { cat "$dir/initdb.log" >&2; exit 70; }

@@ -4,7 +4,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { Mock, Proc, agent, budget, chat, clients, freePort, prices, provider, route, setting, settled, spend, testTls, until } from "./lib/setup.mjs";
-import { Postgres, Replicas } from "./lib/replicas.mjs";
+import { Postgres, PostgresPair, Replicas } from "./lib/replicas.mjs";
 
 async function fleet(t, { budgets = "", plan, ...options } = {}) {
   const files = testTls();
@@ -62,6 +62,24 @@ test("B-23: a replica killed and the database restarted under load: ledger, reco
   t.diagnostic(JSON.stringify(running.counts));
   assert.ok(mock.bill * 100n >= limit * 90n, `only ${mock.bill} of ${limit} was of use`);
   await assertExact(replicas, mock, "money", limit);
+});
+
+test("B-23: the database's machine burns down under load and its standby takes over: what was answered is there, nothing is overspent or counted twice", async (t) => {
+  const limit = 12_000_000n;
+  const pg = new PostgresPair();
+  const { mock, replicas } = await fleet(t, { pg, budgets: budget("money", "{usd: 0.012}"), plan: () => ({ tokens: 40, delayMs: 5 }) });
+  const running = load(replicas);
+  await until(() => mock.calls.length >= 100, "100 calls");
+  await pg.failOver();
+  const before = mock.calls.length;
+  await until(() => mock.calls.length >= before + 120, "calls past the failover", 60_000);
+  await until(() => running.counts[402] > 20, "the budget to be used up", 90_000);
+  await running.stop();
+  t.diagnostic(JSON.stringify(running.counts));
+  assert.ok(mock.bill * 100n >= limit * 90n, `only ${mock.bill} of ${limit} was of use`);
+  await assertExact(replicas, mock, "money", limit);
+  const check = new Proc("weir", ["check", "--store", pg.dsn]);
+  assert.equal((await check.exited).code, 0, check.output);
 });
 
 // One fault after another until told to stop; each time some calls must get through before the next.

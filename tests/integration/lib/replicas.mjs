@@ -1,9 +1,10 @@
 // Several control planes on one PostgreSQL that the test starts, and proxies that know the addresses of all.
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { promisify } from "node:util";
 import { Proc, Weir, freePort, root, until } from "./weir.mjs";
 
 export class Postgres {
@@ -11,8 +12,8 @@ export class Postgres {
     this.dir = fs.mkdtempSync(path.join(os.tmpdir(), "weir-pg-"));
     this.dsn = `postgresql:///postgres?host=${this.dir}&user=weir`;
   }
-  async start() {
-    this.child = spawn(path.join(root, "tests/postgres.sh"), [this.dir], { stdio: ["ignore", "ignore", "pipe"] });
+  async start({ standbyOf } = {}) {
+    this.child = spawn(path.join(root, "tests/postgres.sh"), [this.dir], { stdio: ["ignore", "ignore", "pipe"], env: { ...process.env, ...(standbyOf && { STANDBY_OF: standbyOf.dir }) } });
     let said = "";
     this.child.stderr.on("data", (d) => (said += d));
     this.exited = once(this.child, "exit");
@@ -28,21 +29,50 @@ export class Postgres {
     this.child.kill(signal);
     await this.exited;
   }
+  async sql(text) {
+    const { stdout } = await promisify(execFile)("psql", ["-h", this.dir, "-U", "weir", "-d", "postgres", "-Atqc", text]);
+    return stdout.trim();
+  }
   async end() {
     await this.stop();
     fs.rmSync(this.dir, { recursive: true, force: true });
   }
 }
 
+// A primary whose commits wait for a standby. The second takes over when the first is gone.
+export class PostgresPair {
+  constructor() {
+    this.first = new Postgres();
+    this.second = new Postgres();
+    this.dsn = `postgresql:///postgres?host=${this.first.dir},${this.second.dir}&user=weir`;
+  }
+  async start() {
+    await this.first.start();
+    await this.second.start({ standbyOf: this.first });
+    await this.first.sql("ALTER SYSTEM SET synchronous_standby_names = '*'");
+    await this.first.sql("SELECT pg_reload_conf()");
+    await until(async () => (await this.first.sql("SELECT sync_state FROM pg_stat_replication")) === "sync", "the standby to be waited for");
+    return this;
+  }
+  // As when the first one's machine has burnt: nothing of it is asked.
+  async failOver() {
+    await this.first.stop("SIGQUIT");
+    await this.second.sql("SELECT pg_promote()");
+  }
+  async end() {
+    await Promise.all([this.first.end(), this.second.end()]);
+  }
+}
+
 export class Replicas {
-  static async start(t, { policy, controls = 3, proxies = 4, mockKey = "sk-provider-canary-5f1e" }) {
+  static async start(t, { policy, controls = 3, proxies = 4, pg = new Postgres(), mockKey = "sk-provider-canary-5f1e" }) {
     const r = new Replicas();
     r.dir = fs.mkdtempSync(path.join(os.tmpdir(), "weir-replicas-"));
     r.policy = policy;
     r.env = { MOCK_KEY: mockKey };
     r.controls = [];
     r.proxies = [];
-    r.pg = new Postgres();
+    r.pg = pg;
     t.after(() => r.end());
     await r.pg.start();
     for (let i = 0; i < controls; i++) {
