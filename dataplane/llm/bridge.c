@@ -106,15 +106,42 @@ static uint16_t status_of(const struct weir_llm_tap *t)
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (weir_str_is(t->seen.error_type.n ? t->seen.error_type : t->error_code, types[i].type))
             return types[i].status;
+    if (t->error_status)
+        return t->error_status;
     return 500;
 }
 
+/* An error's body that isn't in the dialect's shape: a message at its top (vLLM, Mistral), which
+ * may hold details (FastAPI's). */
+static void find_message(struct weir_llm_tap *t)
+{
+    struct weir_str message = WEIR_STR_NULL, detail = message, inner = message;
+    const struct weir_canon_want want[] = {{"message", &message}, {"detail", &detail}};
+    const struct weir_canon_want of[] = {{"detail", &inner}};
+
+    if (t->seen.error_message.n || !t->bridge->document.n ||
+        !weir_canon_find(weir_buf_str(&t->bridge->document), want, 2))
+        return;
+    if (message.n && message.p[0] == '{')
+        weir_canon_find(message, of, 1);
+    if (inner.p)
+        message = inner;
+    if (!message.p)
+        message = detail;
+    if (!message.n)
+        return;
+    if (message.p[0] == '"')
+        message = (struct weir_str){message.p + 1, message.n - 2};
+    weir_llm_keep(&t->seen.error_message, t->message_bytes, WEIR_LLM_MESSAGE_BYTES, message);
+}
+
 /* The provider's status, code and message in the client's shape. */
-static void make_error(const struct weir_llm_tap *t, struct weir_err *err)
+static void make_error(struct weir_llm_tap *t, struct weir_err *err)
 {
     const struct weir_llm_seen *s = &t->seen;
     struct weir_str code = t->error_code.n ? t->error_code : s->error_type;
 
+    find_message(t);
     *err = (struct weir_err){.rc = WEIR_EPROTO, .http_status = status_of(t)};
     if (code.n)
         err->code = weir_arena_strdup(t->arena, code);

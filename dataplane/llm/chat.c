@@ -80,6 +80,7 @@ const struct weir_llm_ops weir_llm_chat_ops = {
     .input_field = "messages",
     .event = weir_chat_event,
     .usage = weir_chat_usage,
+    .is_failure = weir_chat_is_failure,
     .paths =
         {
             [WEIR_DOC_USAGE] = {{"usage"}},

@@ -18,6 +18,8 @@ bool weir_chat_event(struct weir_llm_tap *t, const struct weir_sse_event *e);
 void weir_chat_usage(struct weir_llm_tap *t, struct weir_str raw);
 void weir_chat_cut(struct weir_llm_tap *t, struct weir_str notice, const struct weir_usage *usage,
                    struct weir_buf *out);
+/* What servers end with when they could not go on: Mistral and OpenRouter, DeepSeek. */
+bool weir_chat_is_failure(struct weir_str finish);
 bool weir_chat_read_n(struct weir_llm_decoder *d);
 bool weir_chat_read_stream_options(struct weir_llm_decoder *d);
 bool weir_chat_read_user(struct weir_llm_decoder *d);

@@ -152,6 +152,11 @@ static size_t delta_bytes(struct weir_json *j)
     return n;
 }
 
+bool weir_chat_is_failure(struct weir_str finish)
+{
+    return weir_json_is(finish, "error") || weir_json_is(finish, "insufficient_system_resource");
+}
+
 static void mark(uint64_t *bits, int64_t i)
 {
     if (i >= 0 && i < WEIR_LLM_PARTS)
@@ -176,6 +181,8 @@ static size_t read_choice(struct weir_llm_tap *t, struct weir_json *j)
                    weir_json_string(j, &raw)) {
             weir_llm_keep(&t->seen.finish, t->finish_bytes, WEIR_LLM_WORD_BYTES, raw);
             finished = true;
+            if (weir_chat_is_failure(raw) && !t->seen.error)
+                weir_llm_keep_error(t, WEIR_STR("\"The generation failed.\""));
         } else if (weir_json_is(key, "text") && weir_json_peek(j) == WEIR_JSON_STRING) {
             if (weir_json_string(j, &raw))
                 n += weir_json_text_bytes(raw);

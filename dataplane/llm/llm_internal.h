@@ -103,6 +103,7 @@ struct weir_llm_tap {
     char finish_bytes[WEIR_LLM_WORD_BYTES], type_bytes[WEIR_LLM_WORD_BYTES];
     char message_bytes[WEIR_LLM_MESSAGE_BYTES];
     struct weir_str error_code;
+    uint16_t error_status; /* that an error says by a number in it; 0: none */
     char code_bytes[WEIR_LLM_WORD_BYTES];
 };
 

@@ -21,6 +21,17 @@ void weir_llm_keep(struct weir_str *to, char *bytes, size_t cap, struct weir_str
     *to = (struct weir_str){bytes, n};
 }
 
+/* A number that is a status (Google, OpenRouter, llama.cpp). */
+static void keep_status(struct weir_llm_tap *t, struct weir_json *j)
+{
+    struct weir_str raw;
+    int64_t code;
+
+    if (weir_json_skip(j, &raw) && weir_json_i64(raw, &code) == WEIR_OK && code >= 400 &&
+        code < 600)
+        t->error_status = (uint16_t)code;
+}
+
 void weir_llm_keep_error(struct weir_llm_tap *t, struct weir_str raw)
 {
     struct weir_str key, text;
@@ -33,7 +44,9 @@ void weir_llm_keep_error(struct weir_llm_tap *t, struct weir_str raw)
     if (!weir_json_enter(&j, WEIR_JSON_OBJECT))
         return;
     while (weir_json_member(&j, &key)) {
-        if (weir_json_peek(&j) != WEIR_JSON_STRING)
+        if (weir_json_peek(&j) == WEIR_JSON_NUMBER && weir_json_is(key, "code"))
+            keep_status(t, &j);
+        else if (weir_json_peek(&j) != WEIR_JSON_STRING)
             weir_json_skip(&j, NULL);
         else if (!weir_json_string(&j, &text))
             return;

@@ -17,6 +17,18 @@ static struct weir_http_header header(const char *name, const char *value)
     return (struct weir_http_header){weir_str_of(name), weir_str_of(value)};
 }
 
+/* What the provider's API has no place for, and what its server refuses. */
+static struct weir_str dropped(const struct weir_exchange *x)
+{
+    struct weir_str names = weir_exchange_is_translated(x)
+                                ? x->translations[x->candidate->dialect].dropped
+                                : WEIR_STR_NULL;
+
+    if (!names.n || !x->left_out.n)
+        return names.n ? names : x->left_out;
+    return weir_arena_join(x->arena, (struct weir_str[]){names, WEIR_STR(", "), x->left_out}, 3);
+}
+
 size_t weir_answer_headers(struct weir_exchange *x, bool with_cost, struct weir_http_header *h)
 {
     size_t n = 0;
@@ -33,10 +45,8 @@ size_t weir_answer_headers(struct weir_exchange *x, bool with_cost, struct weir_
     if (x->candidate && weir_attempt_limits(x))
         h[n++] = header("x-weir-output-limit",
                         weir_arena_printf(x->arena, "%" PRId64, x->candidate->choice_limit));
-    if (x->candidate && weir_exchange_is_translated(x) &&
-        x->translations[x->candidate->dialect].dropped.p)
-        h[n++] = (struct weir_http_header){WEIR_STR("x-weir-dropped"),
-                                           x->translations[x->candidate->dialect].dropped};
+    if (x->candidate && dropped(x).n)
+        h[n++] = (struct weir_http_header){WEIR_STR("x-weir-dropped"), dropped(x)};
     if (with_cost && x->sent && x->candidate->price)
         h[n++] = header("x-weir-cost-usd", weir_arena_printf(x->arena, "%" PRId64 ".%09" PRId64,
                                                              x->cost_nano_usd / 1000000000,

@@ -230,10 +230,47 @@ bool weir_attempt_limits(const struct weir_exchange *x)
     return x->clamps > 0 || (x->bounded && x->call.max_output_tokens < 0);
 }
 
+static bool knows_newer_limit(const struct weir_policy_provider *p)
+{
+    return p->vendor || (p->server && p->server->newer_limit);
+}
+
+static struct weir_str join_names(struct weir_exchange *x, const struct weir_server_fit *fit)
+{
+    struct weir_str *list = weir_arena_alloc(x->arena, 2 * WEIR_SERVER_DROPPED * sizeof *list);
+    size_t n = 0;
+
+    for (size_t i = 0; i < fit->dropped_count; i++) {
+        if (i)
+            list[n++] = WEIR_STR(", ");
+        list[n++] = fit->dropped[i];
+    }
+    return n ? weir_arena_join(x->arena, list, n) : WEIR_STR_NULL;
+}
+
+/* What the server or the model is known to refuse. */
+static void fit_body(struct weir_exchange *x, const struct weir_candidate *c,
+                     struct weir_llm_pieces *body)
+{
+    const struct weir_server *s = weir_exchange_server(x, c);
+    struct weir_server_fit fit;
+
+    x->left_out = WEIR_STR_NULL;
+    if (!weir_exchange_is_fitted(x, c) ||
+        !weir_server_fit(s, c->entry ? c->entry->refuses : NULL,
+                         c->entry ? c->entry->refuse_count : 0,
+                         weir_arena_join(x->arena, body->piece, body->count), x->arena, &fit))
+        return;
+    *body = (struct weir_llm_pieces){.piece = {fit.body}, .count = 1, .bytes = fit.body.n};
+    x->left_out = join_names(x, &fit);
+}
+
 static void write_body(struct weir_exchange *x, const struct weir_candidate *c,
                        struct weir_llm_pieces *out)
 {
-    struct weir_llm_edits edits = {.ask_usage = x->endpoint.operation == WEIR_OP_GENERATE,
+    const struct weir_server *s = weir_exchange_server(x, c);
+    struct weir_llm_edits edits = {.ask_usage = x->endpoint.operation == WEIR_OP_GENERATE &&
+                                                (!s || s->stream_options),
                                    .ask_stream = x->gathers};
     bool told = x->call.max_output_tokens >= 0 || weir_attempt_limits(x);
 
@@ -241,14 +278,14 @@ static void write_body(struct weir_exchange *x, const struct weir_candidate *c,
         const struct weir_llm_translation *t = &x->translations[c->dialect];
 
         weir_llm_translated(t, c->model, told || t->needs_limit ? c->choice_limit : 0,
-                            !c->provider->vendor, x->arena, out);
+                            !knows_newer_limit(c->provider), x->arena, out);
         return;
     }
     if (!weir_str_eq(c->model, x->call.model))
         edits.model = c->model;
     if (x->endpoint.operation == WEIR_OP_GENERATE && weir_attempt_limits(x)) {
         edits.max_output_tokens = c->choice_limit;
-        edits.older_limit = !c->provider->vendor;
+        edits.older_limit = !knows_newer_limit(c->provider);
     }
     weir_llm_edit(&x->call, x->body, &edits, x->arena, out);
 }
@@ -274,6 +311,8 @@ void weir_attempt_request(struct weir_exchange *x, const struct weir_candidate *
 
     if (x->endpoint.operation != WEIR_OP_STORED)
         write_body(x, c, pieces);
+    if (x->endpoint.operation == WEIR_OP_GENERATE)
+        fit_body(x, c, pieces);
     *out = (struct weir_http_call_spec){
         .method = weir_http_req_method_name(x->req),
         .path = build_path(x, c),

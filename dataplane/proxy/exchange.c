@@ -75,6 +75,22 @@ bool weir_exchange_streams(const struct weir_exchange *x)
     return x->event_stream && !x->gathers;
 }
 
+const struct weir_server *weir_exchange_server(const struct weir_exchange *x,
+                                               const struct weir_candidate *c)
+{
+    return x->endpoint.operation == WEIR_OP_GENERATE && c->dialect == WEIR_DIALECT_OPENAI_CHAT
+               ? c->provider->server
+               : NULL;
+}
+
+bool weir_exchange_is_fitted(const struct weir_exchange *x, const struct weir_candidate *c)
+{
+    struct weir_str own = c->dialect == x->endpoint.dialect ? x->body : WEIR_STR_NULL;
+
+    return (c->entry && c->entry->refuse_count) ||
+           weir_server_has_rules(weir_exchange_server(x, c), own);
+}
+
 bool weir_exchange_is_translated(const struct weir_exchange *x)
 {
     return x->candidate && x->candidate->dialect != x->endpoint.dialect;

@@ -133,6 +133,7 @@ struct weir_exchange {
 
     /* dispatch */
     struct weir_candidate *candidate; /* of the present attempt */
+    struct weir_str left_out;         /* fields that its server refuses, as "a, b"; absent: none */
     struct weir_turn turn;            /* at its provider */
     struct weir_http_call *upstream;  /* NULL between attempts */
     struct weir_attempt *attempts;    /* so many as the call has needed; the arena's */
@@ -191,6 +192,11 @@ void weir_exchange_end(struct weir_exchange *x);
 
 /* Does the present candidate speak another dialect than the client? */
 bool weir_exchange_is_translated(const struct weir_exchange *x);
+/* The server behind a target whose differences count for this call; NULL: none. */
+const struct weir_server *weir_exchange_server(const struct weir_exchange *x,
+                                               const struct weir_candidate *c);
+/* May the target refuse something that the call has? */
+bool weir_exchange_is_fitted(const struct weir_exchange *x, const struct weir_candidate *c);
 
 /* Gives the request's body back as soon as it is sent and the client has an answer's beginning: a
  * stream may be silent for long, and its request large. */

@@ -17,6 +17,7 @@
 #include "dataplane/llm/endpoint.h"
 #include "dataplane/llm/fields.h"
 #include "dataplane/llm/llm.h"
+#include "dataplane/llm/servers.h"
 #include "dataplane/proxy/health.h"
 #include "pricing/pricing.h"
 #include "weir/v1/config.pb-c.h"
@@ -34,12 +35,14 @@ struct weir_policy_header {
 };
 
 struct weir_policy_model {
-    struct weir_str name;      /* as callers name it */
-    struct weir_str upstream;  /* as the provider does */
-    int64_t max_output_tokens; /* 0: not said */
-    bool shows_all;            /* bills no output that its answers don't show */
-    int64_t context_tokens;    /* 0: not said */
-    uint32_t without;          /* bit f: it doesn't take the Weir__V1__Feature f */
+    struct weir_str name;           /* as callers name it */
+    struct weir_str upstream;       /* as the provider does */
+    int64_t max_output_tokens;      /* 0: not said */
+    bool shows_all;                 /* bills no output that its answers don't show */
+    int64_t context_tokens;         /* 0: not said */
+    uint32_t without;               /* bit f: it doesn't take the Weir__V1__Feature f */
+    const struct weir_str *refuses; /* fields of a request */
+    size_t refuse_count;
 };
 
 /* Paths of a provider that pass as they are. */
@@ -59,10 +62,11 @@ struct weir_policy_provider {
     int64_t max_concurrency;    /* calls of the proxy at once; 0: no limit */
     struct weir_str base_path;  /* of the endpoint, without a slash at its end */
     bool vendor;                /* the dialect's own vendor, not a server that is compatible */
-    bool key_header;            /* the secret goes as "api-key" */
-    bool deployment;            /* see weir_llm_endpoint */
-    struct weir_str query;      /* of every path; absent: none */
-    bool passthrough;           /* the caller's own credential goes on */
+    const struct weir_server *server; /* whose differences are known; NULL: none are */
+    bool key_header;                  /* the secret goes as "api-key" */
+    bool deployment;                  /* see weir_llm_endpoint */
+    struct weir_str query;            /* of every path; absent: none */
+    bool passthrough;                 /* the caller's own credential goes on */
     bool unavailable;       /* its pushed secret is not here yet: policy from the state folder */
     struct weir_str secret; /* absent: none; wiped with the policy */
     struct weir_cred_source *source; /* of a credential that ends; NULL: `secret` is it */

@@ -152,6 +152,17 @@ static uint32_t features_of(const Weir__V1__Model *m)
     return some;
 }
 
+static void compile_refuses(struct weir_policy_compile *c, const Weir__V1__Model *m,
+                            struct weir_policy_model *out)
+{
+    struct weir_str *list = weir_arena_alloc(c->p->arena, m->n_refuses * sizeof *list);
+
+    for (size_t i = 0; i < m->n_refuses; i++)
+        list[i] = weir_str_of(m->refuses[i]);
+    out->refuses = list;
+    out->refuse_count = m->n_refuses;
+}
+
 static void compile_models(struct weir_policy_compile *c, struct weir_policy_provider *p,
                            const Weir__V1__ProviderSpec *spec)
 {
@@ -168,6 +179,7 @@ static void compile_models(struct weir_policy_compile *c, struct weir_policy_pro
                                                   .shows_all = !OR(m, hiddenreasoning, true),
                                                   .context_tokens = OR(m, contexttokens, 0),
                                                   .without = features_of(m)};
+        compile_refuses(c, m, &p->models[i]);
     }
 }
 
@@ -272,6 +284,24 @@ static bool is_vendor(struct weir_str host)
     return false;
 }
 
+/* By its field, or its host. */
+static void compile_server(struct weir_policy_compile *c, struct weir_policy_provider *p,
+                           const Weir__V1__ProviderSpec *spec, struct weir_str host)
+{
+    const ProtobufCEnumValue *v =
+        protobuf_c_enum_descriptor_get_value(&weir__v1__server__descriptor, (int)spec->server);
+
+    if (!spec->has_server) {
+        p->server = spec->dialect == WEIR__V1__DIALECT__openai ? weir_server_of_host(host) : NULL;
+        return;
+    }
+    p->server = v ? weir_server_named(weir_str_of(v->name)) : NULL;
+    if (spec->dialect != WEIR__V1__DIALECT__openai)
+        weir__policy_bad(c, "spec.server", "of dialect openai only: remove it");
+    else if (!p->server)
+        weir__policy_bad(c, "spec.server", "not known to this proxy");
+}
+
 static void compile_origin(struct weir_policy_compile *c, struct weir_policy_provider *p,
                            const Weir__V1__ProviderSpec *spec)
 {
@@ -308,6 +338,7 @@ static void compile_origin(struct weir_policy_compile *c, struct weir_policy_pro
     if (!p->origin)
         return;
     p->vendor = is_vendor(url.host);
+    compile_server(c, p, spec, url.host);
     if (weir_str_ends(url.host, WEIR_STR(".openai.com")))
         p->speaks |= 1u << WEIR_DIALECT_OPENAI_CHAT | 1u << WEIR_DIALECT_OPENAI_RESPONSES;
     if (p->dialect == WEIR_DIALECT_BEDROCK)

@@ -242,6 +242,35 @@ static void free_translations(void *arg)
         weir_buf_fini(&t[d].rest);
 }
 
+static void leave_out_at(struct weir_exchange *x, size_t at)
+{
+    x->candidate_count--;
+    for (size_t i = at; i < x->candidate_count; i++)
+        x->candidates[i] = x->candidates[i + 1];
+}
+
+/* Of the caller's own dialect: does its server refuse what may change the answer? */
+static int check_refused(const struct weir_exchange *x, const struct weir_candidate *c,
+                         struct weir_err *err)
+{
+    struct weir_server_fit fit;
+
+    if (!weir_exchange_is_fitted(x, c) ||
+        !weir_server_fit(weir_exchange_server(x, c), c->entry ? c->entry->refuses : NULL,
+                         c->entry ? c->entry->refuse_count : 0, x->body, x->arena, &fit) ||
+        !fit.lost.p)
+        return WEIR_OK;
+    *err = (struct weir_err){
+        .rc = WEIR_EINVAL,
+        .http_status = 400,
+        .code = "not_translatable",
+        .detail = weir_arena_printf(x->arena,
+                                    "The field '%.*s' is refused by this model's server (Route "
+                                    "spec.translation is strict).",
+                                    WEIR_STR_ARG(fit.lost))};
+    return WEIR_EINVAL;
+}
+
 /* Can the targets of other dialects serve this call? Once for each dialect; the first reason why
  * not is told when nothing is left. */
 static int translate(struct weir_exchange *x, struct weir_err *err)
@@ -256,7 +285,16 @@ static int translate(struct weir_exchange *x, struct weir_err *err)
         struct weir_llm_translation *t = &x->translations[d];
         int rc;
 
-        if (!is_foreign(x, &x->candidates[i]) || t->to != WEIR_DIALECT_NONE) {
+        if (!is_foreign(x, &x->candidates[i])) {
+            rc = strict ? check_refused(x, &x->candidates[i], first ? &later : err) : WEIR_OK;
+            if (rc)
+                leave_out_at(x, i);
+            else
+                i++;
+            first = first ? first : rc;
+            continue;
+        }
+        if (t->to != WEIR_DIALECT_NONE) {
             i++;
             continue;
         }
