@@ -152,13 +152,37 @@ static uint32_t features_of(const Weir__V1__Model *m)
     return some;
 }
 
+/* Without these a call is none, or has no bound that a budget could rely on. */
+static bool is_needed(const char *field)
+{
+    static const char *const names[] = {"model",
+                                        "messages",
+                                        "input",
+                                        "contents",
+                                        "stream",
+                                        "max_tokens",
+                                        "max_completion_tokens",
+                                        "max_output_tokens",
+                                        "generationConfig",
+                                        "inferenceConfig"};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(field, names[i]) == 0)
+            return true;
+    return false;
+}
+
 static void compile_refuses(struct weir_policy_compile *c, const Weir__V1__Model *m,
                             struct weir_policy_model *out)
 {
     struct weir_str *list = weir_arena_alloc(c->p->arena, m->n_refuses * sizeof *list);
 
-    for (size_t i = 0; i < m->n_refuses; i++)
+    for (size_t i = 0; i < m->n_refuses; i++) {
         list[i] = weir_str_of(m->refuses[i]);
+        if (is_needed(m->refuses[i]))
+            weir__policy_bad(c, "spec.models.refuses",
+                             "the model, the input, the limit and the stream can't be left out");
+    }
     out->refuses = list;
     out->refuse_count = m->n_refuses;
 }

@@ -249,7 +249,18 @@ static void leave_out_at(struct weir_exchange *x, size_t at)
         x->candidates[i] = x->candidates[i + 1];
 }
 
-/* Of the caller's own dialect: does its server refuse what may change the answer? */
+/* What would go to the target, but for its limit. */
+static struct weir_str body_for(const struct weir_exchange *x, const struct weir_candidate *c)
+{
+    struct weir_llm_pieces pieces;
+
+    if (!is_foreign(x, c))
+        return x->body;
+    weir_llm_translated(&x->translations[c->dialect], c->model, 0, true, x->arena, &pieces);
+    return weir_arena_join(x->arena, pieces.piece, pieces.count);
+}
+
+/* Does its server, or its model, refuse what may change the answer? */
 static int check_refused(const struct weir_exchange *x, const struct weir_candidate *c,
                          struct weir_err *err)
 {
@@ -257,7 +268,7 @@ static int check_refused(const struct weir_exchange *x, const struct weir_candid
 
     if (!weir_exchange_is_fitted(x, c) ||
         !weir_server_fit(weir_exchange_server(x, c), c->entry ? c->entry->refuses : NULL,
-                         c->entry ? c->entry->refuse_count : 0, x->body, x->arena, &fit) ||
+                         c->entry ? c->entry->refuse_count : 0, body_for(x, c), x->arena, &fit) ||
         !fit.lost.p)
         return WEIR_OK;
     *err = (struct weir_err){
@@ -283,24 +294,18 @@ static int translate(struct weir_exchange *x, struct weir_err *err)
     while (i < x->candidate_count) {
         enum weir_dialect d = x->candidates[i].dialect;
         struct weir_llm_translation *t = &x->translations[d];
-        int rc;
+        struct weir_err *why = first ? &later : err;
+        int rc = WEIR_OK;
 
-        if (!is_foreign(x, &x->candidates[i])) {
-            rc = strict ? check_refused(x, &x->candidates[i], first ? &later : err) : WEIR_OK;
-            if (rc)
-                leave_out_at(x, i);
-            else
-                i++;
-            first = first ? first : rc;
-            continue;
-        }
-        if (t->to != WEIR_DIALECT_NONE) {
-            i++;
-            continue;
-        }
-        rc = weir_llm_translate(&x->call, x->body, d, strict, x->arena, t, first ? &later : err);
-        if (rc)
+        if (is_foreign(x, &x->candidates[i]) && t->to == WEIR_DIALECT_NONE)
+            rc = weir_llm_translate(&x->call, x->body, d, strict, x->arena, t, why);
+        if (rc) {
             leave_out(x, d);
+        } else if (strict && (rc = check_refused(x, &x->candidates[i], why))) {
+            leave_out_at(x, i);
+        } else {
+            i++;
+        }
         first = first ? first : rc;
     }
     return x->candidate_count ? WEIR_OK : first;

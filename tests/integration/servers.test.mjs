@@ -97,6 +97,7 @@ test("what a server refuses is left out and named, and with a strict translation
   strict.say.answer = s.say.answer;
   await assert.rejects(strict.openai.chat.completions.create({ model: "deepseek", messages: [{ role: "user", content: "hi" }], response_format: schema }), (e) => e.status === 400 && /'response_format.json_schema' is refused/.test(e.message));
   await strict.openai.chat.completions.create({ model: "groq", messages: [{ role: "user", content: "hi" }], store: true });
+  await assert.rejects(strict.anthropic.messages.create({ model: "deepseek", max_tokens: 9, messages: [{ role: "user", content: "hi" }], output_config: { format: { type: "json_schema", schema: { type: "object" } } } }), (e) => e.status === 400 && /refused by this model's server/.test(e.message));
   assert.equal(strict.mocks.deepseek.calls.length, 0);
 });
 
