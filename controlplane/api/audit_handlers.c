@@ -31,6 +31,7 @@ static const struct audited {
     {weir__api_budget_raise, "budget.raise", BODY | REPLY},
     {weir__api_budget_reset, "budget.reset", BODY | REPLY},
     {weir__api_budget_correct, "budget.correct", BODY | REPLY},
+    {weir__api_budget_deny, "budget.deny", BODY | REPLY},
     {weir__api_correct, "spend.correct", BODY | REPLY},
     {weir__api_lease_release, "lease.release", REPLY},
 };

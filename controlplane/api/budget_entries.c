@@ -1,5 +1,5 @@
-/* budget_entries.c - what operators do to budgets: increases with an end, resets, corrections, and
- * their list. */
+/* budget_entries.c - what operators do to budgets: increases with an end, resets, corrections,
+ * denials of what calls wait for, and their list. */
 #include <yyjson.h>
 
 #include "base/clock.h"
@@ -9,6 +9,8 @@
 #include "data/decode.h"
 #include "weir/v1/config.pb-c.h"
 
+enum { MAX_ASKS = 1000 };
+
 static const char *budget_of(struct weir_api_ctx *c)
 {
     return weir_arena_printf(c->arena, "%.*s/%.*s", WEIR_STR_ARG(c->params[0]),
@@ -17,11 +19,11 @@ static const char *budget_of(struct weir_api_ctx *c)
 
 static void write_entry(struct weir_jw *w, const struct weir_ledger_noted *e, int64_t now_ms)
 {
-    static const char *const names[] = {"", "raise", "reset", "correct"};
+    static const char *const names[] = {"", "raise", "reset", "correct", "deny"};
     bool raise = e->kind == WEIR_ENTRY_RAISE;
 
     weir_jw_object(w, NULL);
-    weir_jw_z(w, "what", e->kind <= WEIR_ENTRY_CORRECT ? names[e->kind] : "");
+    weir_jw_z(w, "what", e->kind <= WEIR_ENTRY_DENY ? names[e->kind] : "");
     weir_jw_z(w, "scope", e->scope);
     weir_jw_i64(w, "amount", e->amount);
     weir_jw_i64(w, "atMs", e->at_ms);
@@ -93,6 +95,9 @@ static bool enter(struct weir_api_ctx *c, const struct weir_ledger_entry *entry)
     if (e.rc == WEIR_EINVAL)
         weir__api_error(c, 400, "invalid", "Give more than 0, and a time to come.",
                         "The amount or the time can't be.");
+    else if (e.rc == WEIR_EEXIST && entry->kind == WEIR_ENTRY_DENY)
+        weir__api_error(c, 409, "nobody_asks", "weir budget asks lists who waits.",
+                        "No call waits for more of this budget, or it was denied already.");
     else if (e.rc == WEIR_EEXIST)
         weir__api_error(c, 409, "which_counter",
                         "weir budgets lists its counters: name one with --scope, or `scope`.",
@@ -191,11 +196,12 @@ void weir__api_budget_raise(struct weir_api_ctx *c)
     yyjson_doc_free(doc);
 }
 
-void weir__api_budget_reset(struct weir_api_ctx *c)
+/* A reset, or a denial: of one counter or all. */
+static void enter_for(struct weir_api_ctx *c, enum weir_entry_kind kind, const char *done)
 {
     yyjson_doc *doc = body_of(c, "Send {} or {\"scope\": S}.");
     struct weir_ledger_entry e = {
-        .kind = WEIR_ENTRY_RESET, .budget = budget_of(c), .actor = weir_role_name(c->role)};
+        .kind = kind, .budget = budget_of(c), .actor = weir_role_name(c->role)};
     struct weir_jw *w;
 
     if (!doc)
@@ -206,8 +212,51 @@ void weir__api_budget_reset(struct weir_api_ctx *c)
         return;
     w = weir__api_ok(c);
     weir_jw_object(w, NULL);
-    weir_jw_z(w, "reset", e.budget);
+    weir_jw_z(w, done, e.budget);
     weir_jw_z(w, "scope", e.scope);
+    weir_jw_end_object(w);
+}
+
+void weir__api_budget_reset(struct weir_api_ctx *c)
+{
+    enter_for(c, WEIR_ENTRY_RESET, "reset");
+}
+
+void weir__api_budget_deny(struct weir_api_ctx *c)
+{
+    enter_for(c, WEIR_ENTRY_DENY, "denied");
+}
+
+void weir__api_asks(struct weir_api_ctx *c)
+{
+    struct weir_ledger_reader *r = weir__api_ledger_reader(c);
+    struct weir_ledger_petition *list;
+    struct weir_jw *w;
+    size_t n;
+    int rc;
+
+    if (!r)
+        return;
+    rc = weir_ledger_read_petitions(r, weir_wall_ms(), MAX_ASKS, c->arena, &list, &n);
+    weir_ledger_reader_close(r);
+    if (rc != WEIR_OK) {
+        weir__api_fail(c, rc, "What calls wait for");
+        return;
+    }
+    w = weir__api_ok(c);
+    weir_jw_object(w, NULL);
+    weir_jw_array(w, "items");
+    for (size_t i = 0; i < n; i++) {
+        weir_jw_object(w, NULL);
+        weir_jw_z(w, "name", list[i].budget);
+        weir_jw_z(w, "scope", list[i].scope);
+        weir_jw_z(w, "unit", weir__api_unit_name(list[i].unit));
+        weir_jw_i64(w, "need", list[i].need);
+        weir_jw_i64(w, "sinceMs", list[i].since_ms);
+        weir_jw_bool(w, "denied", list[i].denied);
+        weir_jw_end_object(w);
+    }
+    weir_jw_end_array(w);
     weir_jw_end_object(w);
 }
 

@@ -19,7 +19,7 @@ struct weir_ledger_reader *weir__api_ledger_reader(struct weir_api_ctx *c)
     return NULL;
 }
 
-static const char *unit_name(enum weir_unit unit)
+const char *weir__api_unit_name(enum weir_unit unit)
 {
     return unit == WEIR_UNIT_NANO_USD ? "usd" : unit == WEIR_UNIT_TOKENS ? "tokens" : "requests";
 }
@@ -64,7 +64,7 @@ static void write_counter(struct weir_jw *w, const struct weir_ledger_counter *k
 
     weir_jw_z(w, "name", k->budget);
     weir_jw_z(w, "scope", k->scope);
-    weir_jw_z(w, "unit", unit_name(k->unit));
+    weir_jw_z(w, "unit", weir__api_unit_name(k->unit));
     weir_jw_i64(w, "limit", k->limit);
     weir_jw_i64(w, "settled", k->settled);
     weir_jw_i64(w, "held", k->held);
@@ -253,7 +253,8 @@ static void write_family(struct weir_buf *out, const struct found *f, const char
         for (; i < f->n && strcmp(f->counters[i].budget, first->budget) == 0; i++)
             sum += *(const int64_t *)((const char *)&f->counters[i] + member);
         weir_buf_addf(out, "%s{budget=\"%s\",unit=\"%s\"} %lld\n", name, first->budget,
-                      first->unit == WEIR_UNIT_NANO_USD ? "nano_usd" : unit_name(first->unit),
+                      first->unit == WEIR_UNIT_NANO_USD ? "nano_usd"
+                                                        : weir__api_unit_name(first->unit),
                       (long long)sum);
     }
 }

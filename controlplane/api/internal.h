@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "controlplane/api/api.h"
 #include "controlplane/api/auth.h"
+#include "lease/lease.h"
 #include "data/json_write.h"
 
 enum {
@@ -149,12 +150,16 @@ void weir__api_budgets_unused(struct weir_api_ctx *c, struct weir_jw *w, struct 
                               bool (*has_counter)(void *arg, const char *budget), void *arg);
 void weir__api_budget_history(struct weir_api_ctx *c);
 void weir__api_budget_burn(struct weir_api_ctx *c);
+void weir__api_asks(struct weir_api_ctx *c);
+void weir__api_budget_deny(struct weir_api_ctx *c);
 /* Every budget's numbers for /metrics, its scopes summed; nothing when the ledger can't be read. */
 void weir__api_budget_metrics(struct weir_api_ctx *c, struct weir_buf *out);
 void weir__api_lease_release(struct weir_api_ctx *c);
 /* NULL: the reply is there. The caller closes it. */
 struct weir_ledger_reader;
 struct weir_ledger_reader *weir__api_ledger_reader(struct weir_api_ctx *c);
+/* "usd", "tokens", "requests". */
+const char *weir__api_unit_name(enum weir_unit unit);
 
 void weir__api_budget_entries(struct weir_api_ctx *c);
 void weir__api_budget_raise(struct weir_api_ctx *c);

@@ -97,6 +97,10 @@ const struct weir_api_route weir__api_routes[] = {
      "What was reported as spent in the present window counts no more; what is held or lent does. Body: `{\"scope\": S}`, or `{}` for every counter."},
     {"POST", V1 "/budgets/{namespace}/{name}/correct", WEIR_ROLE_ADMIN, WEIR_API_POOL | WEIR_API_BODY, weir__api_budget_correct, "",
      "Corrects what a counter has spent in the present window, as an entry of its own. Body: `{\"by\": \"-1.25\", \"reason\": TEXT, \"scope\": S}`: by in what the budget counts; scope is needed when there are several counters."},
+    {"POST", V1 "/budgets/{namespace}/{name}/deny", WEIR_ROLE_ADMIN, WEIR_API_POOL | WEIR_API_BODY, weir__api_budget_deny, "",
+     "Denies the calls that wait for a person (`onExhausted: ask`), and those of the next minute. Body: `{\"scope\": S}`, or `{}` for every counter. To allow them, raise the limit."},
+    {"GET", V1 "/asks", WEIR_ROLE_VIEWER, WEIR_API_POOL, weir__api_asks, "",
+     "Budgets for which calls wait for a person now (`onExhausted: ask`): what the largest of them needs, and since when."},
     {"POST", V1 "/leases/{id}/release", WEIR_ROLE_ADMIN, WEIR_API_POOL, weir__api_lease_release, "",
      "Writes off the lease of a proxy that is lost: what it settled and held is charged, the rest is free again."},
 

@@ -152,6 +152,8 @@ int weir__cli_budgets(struct weir_cli *cli);
 int weir__cli_budgets_release(struct weir_cli *cli);
 int weir__cli_budget_show(struct weir_cli *cli);
 int weir__cli_budget_raise(struct weir_cli *cli);
+int weir__cli_budget_asks(struct weir_cli *cli);
+int weir__cli_budget_deny(struct weir_cli *cli);
 int weir__cli_budget_reset(struct weir_cli *cli);
 int weir__cli_budget_correct(struct weir_cli *cli);
 /* Prints the budgets that are asked for. The unit of the first one is in the arena. */

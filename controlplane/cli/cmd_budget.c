@@ -1,5 +1,5 @@
 /* cmd_budget.c - one budget: show it with what was done to it, raise it for a time, reset it,
- * correct what it has spent. */
+ * correct what it has spent; who waits for a person, and no. */
 #include <time.h>
 
 #include "base/clock.h"
@@ -92,7 +92,7 @@ int weir__cli_budget_raise(struct weir_cli *cli)
     return code;
 }
 
-int weir__cli_budget_reset(struct weir_cli *cli)
+static int plain(struct weir_cli *cli, const char *more, const char *done)
 {
     struct weir_buf body;
     yyjson_doc *doc = NULL;
@@ -100,11 +100,21 @@ int weir__cli_budget_reset(struct weir_cli *cli)
 
     weir_buf_init(&body, 65536);
     weir_buf_addz(&body, "{");
-    code = post(cli, "/reset", &body, &doc);
+    code = post(cli, more, &body, &doc);
     if (code == WEIR_EXIT_OK && !weir__cli_print_raw(cli, yyjson_doc_get_root(doc)))
-        fprintf(cli->out, "reset %s\n", cli->args[0]);
+        fprintf(cli->out, "%s %s\n", done, cli->args[0]);
     yyjson_doc_free(doc);
     return code;
+}
+
+int weir__cli_budget_reset(struct weir_cli *cli)
+{
+    return plain(cli, "/reset", "reset");
+}
+
+int weir__cli_budget_deny(struct weir_cli *cli)
+{
+    return plain(cli, "/deny", "denied");
 }
 
 int weir__cli_budget_correct(struct weir_cli *cli)
@@ -126,6 +136,42 @@ int weir__cli_budget_correct(struct weir_cli *cli)
     code = post(cli, "/correct", &body, &doc);
     if (code == WEIR_EXIT_OK && !weir__cli_print_raw(cli, yyjson_doc_get_root(doc)))
         fprintf(cli->out, "corrected %s by %s\n", cli->args[0], by);
+    yyjson_doc_free(doc);
+    return code;
+}
+
+static void print_asks(struct weir_cli *cli, yyjson_val *root)
+{
+    static const char *const names[] = {"BUDGET", "SCOPE", ">NEEDS", "SINCE", "STATE"};
+    struct weir_cli_table t;
+    yyjson_val *e;
+    size_t i, max;
+
+    weir__cli_table_init(&t, cli, names, 5);
+    yyjson_arr_foreach(yyjson_obj_get(root, "items"), i, max, e)
+    {
+        bool denied = yyjson_get_bool(yyjson_obj_get(e, "denied"));
+
+        weir__cli_table_add(
+            &t,
+            (struct weir_cli_cell[]){
+                {weir__cli_text(cli, e, "name"), 0},
+                {weir__cli_text(cli, e, "scope"), 0},
+                {weir__cli_amount(cli, weir__cli_number(e, "need"), weir__cli_text(cli, e, "unit")),
+                 0},
+                {weir__cli_utc(cli, weir__cli_number(e, "sinceMs")), 0},
+                {denied ? "denied" : "waits", denied ? WEIR_TONE_DIM : WEIR_TONE_WARN}});
+    }
+    weir__cli_table_print(&t);
+}
+
+int weir__cli_budget_asks(struct weir_cli *cli)
+{
+    yyjson_doc *doc = NULL;
+    int code = weir__cli_call(cli, "GET", "/asks", WEIR_STR_NULL, &doc);
+
+    if (code == WEIR_EXIT_OK && !weir__cli_print_raw(cli, yyjson_doc_get_root(doc)))
+        print_asks(cli, yyjson_doc_get_root(doc));
     yyjson_doc_free(doc);
     return code;
 }

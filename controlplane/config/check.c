@@ -297,8 +297,9 @@ static void check_exhausted(struct check *c, const struct weir__config_item *i,
         bad(c, i, "spec.onExhausted", "downgrade needs downgradeTo: name the cheaper model");
     if (!downgrade && b->downgradeto)
         bad(c, i, "spec.downgradeTo", "has no effect without onExhausted: downgrade");
-    if (b->has_maxwait && b->onexhausted != WEIR__V1__ON_EXHAUSTED__queue)
-        bad(c, i, "spec.maxWait", "has no effect without onExhausted: queue");
+    if (b->has_maxwait && b->onexhausted != WEIR__V1__ON_EXHAUSTED__queue &&
+        b->onexhausted != WEIR__V1__ON_EXHAUSTED__ask)
+        bad(c, i, "spec.maxWait", "has no effect without onExhausted: queue or ask");
     if (b->onexhausted == WEIR__V1__ON_EXHAUSTED__clamp && b->limit->has_requests)
         bad(c, i, "spec.onExhausted", "clamp needs a limit of money or tokens: calls have no size");
 }

@@ -2,7 +2,7 @@ import { h } from "./dom.js";
 import { call, query } from "./api.js";
 import { absolute, amount, percent, span } from "./format.js";
 import { budgetBar, burnDown } from "./charts.js";
-import { entries, operation, operations, path, release } from "./operate.js";
+import { asks, entries, operation, operations, path, release } from "./operate.js";
 import { empty, head, panel, pill, table, when } from "./parts.js";
 
 const NAMES = { usd: "US dollars", tokens: "tokens", requests: "calls" };
@@ -65,7 +65,8 @@ const identity = (b) => b.name + "|" + b.scope;
 
 // The windows before this one and what operators did are fetched only for the budgets that are open.
 async function load() {
-  const data = await call("GET", "/budgets");
+  const [data, waiting] = await Promise.all([call("GET", "/budgets"), call("GET", "/asks")]);
+  data.asks = waiting.items;
   const items = async (from) => (await call("GET", from).catch(() => ({ items: [] }))).items;
   await Promise.all(data.items.filter((b) => ui.open.has(identity(b))).map(async (b) => {
     [b.history, b.entries, b.burn] = await Promise.all([items(path(b) + "/history" + query({ scope: b.scope, limit: 12 })), items(path(b) + "/entries" + query({ limit: 50 })),
@@ -108,6 +109,7 @@ export const budgets = {
   view(data, ctx) {
     return [
       head("Budgets", "Money is reserved before a call leaves. Proxies spend from slices that are lent to them."),
+      asks(data.asks, ctx),
       operation.error ? h("div", { class: "banner", role: "alert" }, h("p", {}, operation.error)) : null,
       panel("all", "Limits", h("ul", { class: "legend" },
         h("li", {}, h("span", { class: "swatch settled" }), "spent"), h("li", {}, h("span", { class: "swatch held" }), "in open calls"),

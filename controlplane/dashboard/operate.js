@@ -45,6 +45,19 @@ async function raise(e, b, refresh) {
     form.elements.by.value = "";
 }
 
+function deny(a, refresh) {
+  return operate(`Deny ${which(a)} more?\n\nThe calls that wait are refused at once, and so are those of the next minute.`, path(a) + "/deny", { scope: a.scope || undefined }, `${which(a)} is denied more`, refresh);
+}
+
+// Calls that wait for a person. To let them go on, the limit is raised, at the budget itself.
+export function asks(list, { now, role, refresh }) {
+  const waiting = list.filter((a) => !a.denied);
+  if (!waiting.length) return null;
+  return h("section", { class: "banner asks", "aria-label": "Calls that wait for a person" }, h("ul", {}, waiting.map((a) =>
+    h("li", { key: a.name + "|" + a.scope }, h("b", {}, which(a)), ` is used up; a call needs ${amount(a.need, a.unit)} and waits for somebody since `, when(a.sinceMs, now), ". ",
+      role === "admin" ? ["Raise its limit below, or ", h("button", { class: "btn small", type: "button", onclick: () => deny(a, refresh), "aria-label": "Deny " + which(a) }, "Deny …")] : null))));
+}
+
 // As an input of type datetime-local writes it, which knows no time zone.
 function local(ms) {
   const d = new Date(ms);
@@ -64,6 +77,7 @@ export function operations(b, { role, refresh }) {
 }
 
 function words(e, b) {
+  if (e.what === "deny") return "–";
   if (e.what === "reset") return `${amount(e.amount, b.unit)} forgotten`;
   return (e.amount > 0 ? "+" : "−") + amount(Math.abs(e.amount), b.unit);
 }
@@ -73,7 +87,7 @@ export function entries(b, now) {
   if (!list.length) return null;
   return table(`Changes of ${which(b)} by operators, the newest first`, [{ name: "Change" }, { name: "Amount", num: 1 }, { name: "Holds until" }, { name: "Who" }, { name: "When" }],
     list.map((e) => h("tr", { key: e.what + e.atMs + "|" + (e.scope || "") },
-      h("th", { scope: "row" }, { raise: "Increase", reset: "Reset", correct: "Correction" }[e.what] || e.what, e.reason ? h("span", { class: "sub wrap" }, e.reason) : null),
+      h("th", { scope: "row" }, { raise: "Increase", reset: "Reset", correct: "Correction", deny: "Denied" }[e.what] || e.what, e.reason ? h("span", { class: "sub wrap" }, e.reason) : null),
       h("td", { class: "num" }, words(e, b)),
       h("td", {}, e.untilMs ? [absolute(e.untilMs), e.inForce ? null : h("span", { class: "sub" }, "over")] : "–"),
       h("td", {}, e.actor), h("td", {}, when(e.atMs, now)))));

@@ -99,10 +99,12 @@ static void refuse(struct weir__core *c, const struct weir__ask *a, const struct
 {
     struct weir__window told = *w;
     int64_t wait_ms = w->length_ms > 0 ? weir__steps_wait_ms(c, w, a->need) : -1;
+    struct weir__ask answered = *a;
 
     if (wait_ms >= 0)
         told.end_ms = c->now.wall_ms + wait_ms;
-    weir__out_refusal(c, a, &told, false, "used up");
+    answered.denied = a->person && a->need > 0 && weir__petition(c, a);
+    weir__out_refusal(c, &answered, &told, false, "used up");
 }
 
 /* ---- recalls ---- */
@@ -176,7 +178,8 @@ static void parked_push(struct weir__parked *p, const struct weir__ask *a)
                                    .waiting = a->waiting,
                                    .want = a->want,
                                    .debt = a->debt,
-                                   .debt_id = a->debt_id};
+                                   .debt_id = a->debt_id,
+                                   .person = a->person};
     *(p->last ? &p->last->next : &p->first) = e;
     p->last = e;
 }
@@ -298,7 +301,8 @@ static bool serve_first(struct weir__core *c, struct weir__parked *p, bool last_
                           .waiting = e->waiting,
                           .want = e->want,
                           .debt = e->debt,
-                          .debt_id = e->debt_id};
+                          .debt_id = e->debt_id,
+                          .person = e->person};
     struct weir__window w;
 
     if (!a.node)

@@ -326,7 +326,8 @@ static void ask_in(struct weir__core *c, const struct weir__holder *h, const Wei
                           .waiting = m->waiting,
                           .want = m->want,
                           .debt = m->debt,
-                          .debt_id = m->debtid <= INT64_MAX ? (int64_t)m->debtid : 0};
+                          .debt_id = m->debtid <= INT64_MAX ? (int64_t)m->debtid : 0,
+                          .person = m->person};
     const struct weir__budget *b;
 
     if (!m->budget || !in_range(a.need) || !in_range(a.waiting) || !in_range(a.want) ||

@@ -74,6 +74,7 @@ struct weir__parked_ask {
     char *incarnation;
     uint64_t seq;
     int64_t need, waiting, want, debt, debt_id;
+    bool person;
 };
 
 struct weir__parked {
@@ -146,6 +147,8 @@ struct weir__ask {
     const char *incarnation, *node, *budget, *scope;
     uint64_t seq;
     int64_t need, waiting, want, debt, debt_id;
+    bool person; /* to be asked when it can't be lent */
+    bool denied; /* who said no */
 };
 
 struct weir__asked {

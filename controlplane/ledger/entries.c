@@ -227,7 +227,15 @@ int weir__core_enter(struct weir__core *c, const struct weir_ledger_entry *e)
         return WEIR_ENOTFOUND;
     if (e->kind == WEIR_ENTRY_RESET) {
         write_entry(c, e, reset(c, b, e->scope));
+        weir__petitions_granted(c, e->budget, e->scope);
         return c->rc;
+    }
+    if (e->kind == WEIR_ENTRY_DENY) {
+        int rc = weir__petitions_deny(c, e->budget, e->scope);
+
+        if (rc == WEIR_OK)
+            write_entry(c, e, 0);
+        return rc == WEIR_OK ? c->rc : rc;
     }
     if (e->kind == WEIR_ENTRY_CORRECT) {
         int rc = e->amount == 0 || e->amount > WEIR_AMOUNT_MAX || e->amount < -WEIR_AMOUNT_MAX
@@ -244,6 +252,7 @@ int weir__core_enter(struct weir__core *c, const struct weir_ledger_entry *e)
     if (b->def.limit == 0)
         return WEIR_ESTATE;
     write_entry(c, e, e->amount);
+    weir__petitions_granted(c, e->budget, e->scope);
     load_raises(c);
     relimit(c, b);
     return c->rc;

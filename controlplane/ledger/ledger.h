@@ -75,6 +75,7 @@ enum weir_entry_kind {
     WEIR_ENTRY_RAISE = 1,   /* a higher limit up to a moment */
     WEIR_ENTRY_RESET = 2,   /* what was spent so far in the present windows counts no more */
     WEIR_ENTRY_CORRECT = 3, /* more, or less, was spent in a counter's present window */
+    WEIR_ENTRY_DENY = 4,    /* calls that wait for a person (onExhausted: ask) get no more */
 };
 
 /* What an operator does to a budget; it stays in the ledger. */

@@ -91,6 +91,8 @@ void weir__out_refusal(struct weir__core *c, const struct weir__ask *a,
     r->retry = retry;
     r->reason = copy(c, reason);
     r->resetsinms = -1;
+    if (a->denied)
+        r->has_denied = r->denied = true;
     if (w && w->full) {
         r->has_full = r->full = true;
     } else if (w) {

@@ -60,6 +60,7 @@ static const char *const sql[] = {
 void weir__prune(struct weir__core *c)
 {
     weir__steps_sweep(c);
+    weir__petitions_prune(c);
     for (size_t i = 0; i < sizeof sql / sizeof *sql; i++) {
         struct weir_stmt *st = weir__stmt(c, sql[i]);
 

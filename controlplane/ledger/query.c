@@ -3,6 +3,8 @@
 #include "base/mem.h"
 #include "controlplane/store/store.h"
 
+enum { PETITION_MS = 5000 }; /* waiting calls ask several times a second */
+
 struct weir_ledger_reader {
     struct weir_store *store;
 };
@@ -117,6 +119,38 @@ int weir_ledger_read_history(struct weir_ledger_reader *r, int64_t now_ms, struc
     weir_stmt_bind_str(st, 2, budget);
     weir_stmt_bind_str(st, 3, scope.p ? scope : WEIR_STR(""));
     return collect_counters(st, max, arena, out, out_n);
+}
+
+int weir_ledger_read_petitions(struct weir_ledger_reader *r, int64_t now_ms, size_t max,
+                               struct weir_arena *arena, struct weir_ledger_petition **out,
+                               size_t *out_n)
+{
+    struct weir_ledger_petition *list = weir_arena_alloc(arena, max * sizeof *list + 1);
+    struct weir_stmt *st;
+    size_t n = 0;
+    int rc = weir_store_stmt(r->store,
+                             "SELECT p.budget, p.scope, p.need, p.since_ms, p.last_ms,"
+                             " p.denied_ms, b.unit FROM petitions p JOIN budgets b ON"
+                             " b.id = p.budget WHERE p.last_ms >= ?1"
+                             " ORDER BY p.since_ms, p.budget, p.scope",
+                             &st);
+
+    if (rc != WEIR_OK)
+        return rc;
+    weir_stmt_bind_i64(st, 1, now_ms - PETITION_MS);
+    while (n < max && (rc = weir_stmt_step(st)) == 1)
+        list[n++] =
+            (struct weir_ledger_petition){.budget = weir_arena_strdup(arena, weir_stmt_str(st, 0)),
+                                          .scope = weir_arena_strdup(arena, weir_stmt_str(st, 1)),
+                                          .need = weir_stmt_i64(st, 2),
+                                          .since_ms = weir_stmt_i64(st, 3),
+                                          .last_ms = weir_stmt_i64(st, 4),
+                                          .denied = weir_stmt_i64(st, 5) > 0,
+                                          .unit = (enum weir_unit)weir_stmt_i64(st, 6)};
+    weir_stmt_reset(st);
+    *out = list;
+    *out_n = n;
+    return rc < 0 ? rc : WEIR_OK;
 }
 
 int weir_ledger_read_burn(struct weir_ledger_reader *r, struct weir_str budget,

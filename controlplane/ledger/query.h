@@ -56,6 +56,20 @@ WEIR_NODISCARD int weir_ledger_read_history(struct weir_ledger_reader *r, int64_
                                             size_t max, struct weir_arena *arena,
                                             struct weir_ledger_counter **out, size_t *out_n);
 
+/* A counter for which calls wait for a person. */
+struct weir_ledger_petition {
+    const char *budget, *scope;
+    enum weir_unit unit;
+    int64_t need; /* of the largest call, in the budget's unit */
+    int64_t since_ms, last_ms;
+    bool denied;
+};
+
+/* Asked for within the last seconds, so that somebody still waits; who waited longest first. */
+WEIR_NODISCARD int weir_ledger_read_petitions(struct weir_ledger_reader *r, int64_t now_ms,
+                                              size_t max, struct weir_arena *arena,
+                                              struct weir_ledger_petition **out, size_t *out_n);
+
 /* A step of a window's spending. */
 struct weir_ledger_burn {
     int64_t end_ms; /* of the step */

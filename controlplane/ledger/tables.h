@@ -61,6 +61,13 @@ bool weir__counter_fits(struct weir__core *c, struct weir__budget *b);
 
 void weir__prune(struct weir__core *c); /* prune.c */
 
+/* petitions.c: a call waits for a person. True: who said no. */
+bool weir__petition(struct weir__core *c, const struct weir__ask *a);
+void weir__petitions_granted(struct weir__core *c, const char *budget, const char *scope);
+/* WEIR_EEXIST: nobody waits there. */
+int weir__petitions_deny(struct weir__core *c, const char *budget, const char *scope);
+void weir__petitions_prune(struct weir__core *c);
+
 /* burn.c: spent more, or less by a correction or a reset. */
 void weir__burn_add(struct weir__core *c, const struct weir__window *w, int64_t spent);
 

@@ -134,7 +134,10 @@ static void explain(struct weir_admission *a, unsigned part, enum weir_refusal w
 
     *out = (struct weir_admit_failure){
         .part = part,
-        .why = why == WEIR_REFUSED_EXHAUSTED && c->refused && c->full ? WEIR_REFUSED_COUNTERS : why,
+        .why = why != WEIR_REFUSED_EXHAUSTED || !c->refused ? why
+               : c->full                                    ? WEIR_REFUSED_COUNTERS
+               : c->denied                                  ? WEIR_REFUSED_DENIED
+                                                            : why,
         .limit = limit,
         .remaining = c->limit == 0 ? 0 : rest + here,
         .resets_in_ms = c->resets_at_ms < 0 ? -1 : max64(c->resets_at_ms - now_ms, 0)};

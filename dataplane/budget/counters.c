@@ -97,6 +97,7 @@ struct weir_counter *weir__counter_get(struct weir_holder *h, int64_t now_ms,
     c->on_partition = conf->on_partition;
     c->within = conf->within;
     c->deny_no_lease = conf->deny_no_lease;
+    c->asks_person = conf->asks_person;
     c->last_used_ms = now_ms;
     return c;
 }

@@ -32,6 +32,7 @@ struct weir_budget_conf {
     enum weir_on_partition on_partition;
     int64_t within;     /* WEIR_PARTITION_WITHIN: so much without a lease */
     bool deny_no_lease; /* onNoLease: refuse at once instead of waiting for a lease */
+    bool asks_person;   /* onExhausted: ask */
 };
 
 struct weir_admit_part {
@@ -43,6 +44,7 @@ struct weir_admit_part {
 enum weir_refusal {
     WEIR_REFUSED_EXHAUSTED, /* the budget is used up, or the call is larger than what is left */
     WEIR_REFUSED_NO_LEASE,  /* the control plane can't be asked, or did not answer in time */
+    WEIR_REFUSED_DENIED,    /* it is used up, and the person who was asked said no */
     WEIR_REFUSED_COUNTERS,  /* the budget has as many live counters as it may, and not this one */
 };
 

@@ -46,6 +46,7 @@ struct weir_counter {
     enum weir_budget_mode mode;
     enum weir_on_partition on_partition;
     int64_t limit, within;
+    bool asks_person;
     int64_t told_limit; /* the ledger's, with increases and what was carried over; 0: not told */
     bool deny_no_lease;
 
@@ -66,7 +67,8 @@ struct weir_counter {
 
     bool refused; /* the ledger's last word was "used up"; believed until refused_until_ms */
     int64_t refused_until_ms, remaining, resets_at_ms;
-    bool full; /* it was refused since the ledger opens no more counters of the budget */
+    bool denied; /* by the person who was asked */
+    bool full;   /* it was refused since the ledger opens no more counters of the budget */
 
     int64_t typical;    /* a hold's usual amount */
     int64_t spent;      /* since the rate was last worked out */

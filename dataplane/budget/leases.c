@@ -142,7 +142,7 @@ static void learn(struct weir_counter *c, int64_t now_ms, const Weir__V1__LeaseG
         c->told_limit = g->limit;
     c->resets_at_ms =
         g->has_windowendsinms && g->windowendsinms >= 0 ? now_ms + g->windowendsinms : -1;
-    c->refused = c->full = false;
+    c->refused = c->full = c->denied = false;
 }
 
 static void apply(struct weir_holder *h, int64_t now_ms, struct weir_held_lease *lease,
@@ -275,6 +275,7 @@ static void on_refusal(struct weir_holder *h, int64_t now_ms, const Weir__V1__Le
     }
     c->refused = true;
     c->full = r->full;
+    c->denied = r->denied;
     c->refused_until_ms = now_ms + WEIR__RETRY_MS;
     c->remaining = r->has_remaining ? r->remaining : 0;
     if (r->has_limit)

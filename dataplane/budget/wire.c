@@ -75,6 +75,7 @@ void weir__ask(struct weir_holder *h, int64_t now_ms, struct weir_counter *c, in
     ask.want = max64(ask.waiting, max64(c->spend_rate - max64(free_now, 0), c->typical));
     ask.want = min64(ask.want, WEIR_AMOUNT_MAX);
     ask.unit = (int32_t)c->unit;
+    ask.has_person = ask.person = c->asks_person && need > 0;
     add_debt(h, c, &ask);
     up.asks = asks;
     up.n_asks = 1;

@@ -87,6 +87,7 @@ enum weir_exhausted_turn weir_exhausted(struct weir_exchange *x,
     case WEIR_EXHAUSTED_CLAMP:
         return clamp(x, failure);
     case WEIR_EXHAUSTED_QUEUE:
+    case WEIR_EXHAUSTED_ASK:
         return queue(x, b, failure, delay_ms);
     case WEIR_EXHAUSTED_DOWNGRADE:
         return downgrade(x, b);

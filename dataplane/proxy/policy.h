@@ -137,6 +137,7 @@ enum weir_on_exhausted {
     WEIR_EXHAUSTED_DENY,
     WEIR_EXHAUSTED_CLAMP,
     WEIR_EXHAUSTED_QUEUE,
+    WEIR_EXHAUSTED_ASK, /* as queue, while a person is asked */
     WEIR_EXHAUSTED_DOWNGRADE,
 };
 

@@ -320,6 +320,11 @@ static void compile_exhausted(struct weir_policy_budget *b, const Weir__V1__Budg
         b->on_exhausted = WEIR_EXHAUSTED_QUEUE;
         b->max_wait_ms = OR(spec, maxwait, DEFAULT_MAX_WAIT_MS);
         break;
+    case WEIR__V1__ON_EXHAUSTED__ask:
+        b->on_exhausted = WEIR_EXHAUSTED_ASK;
+        b->max_wait_ms = OR(spec, maxwait, DEFAULT_MAX_WAIT_MS);
+        b->conf.asks_person = true;
+        break;
     case WEIR__V1__ON_EXHAUSTED__downgrade:
         b->on_exhausted = spec->downgradeto ? WEIR_EXHAUSTED_DOWNGRADE : WEIR_EXHAUSTED_DENY;
         b->downgrade_to = weir_str_of(spec->downgradeto);

@@ -51,6 +51,13 @@ static const char *sentence(struct weir_exchange *x, const struct weir_admit_fai
             "Weir's budget '%s' can't be checked now: the control plane did "
             "not answer, and this proxy holds no share of it that is large enough.",
             c->budget->conf.id);
+    if (f->why == WEIR_REFUSED_DENIED)
+        return weir_arena_printf(
+            x->arena,
+            "Weir's budget '%s' is used up (limit %s, needed up to %s), and the operator who was "
+            "asked has denied more.",
+            c->budget->conf.id, amount(x, unit, f->limit),
+            amount(x, unit, weir_charge_worst(x, f->part, x->held_output_tokens, true)));
     if (f->why == WEIR_REFUSED_COUNTERS)
         return weir_arena_printf(
             x->arena,
@@ -81,6 +88,8 @@ enum weir_verdict weir_answer_shortage(struct weir_exchange *x, const struct wei
         err.http_status = 503;
         err.code = "budget_unavailable";
         err.retry_after_s = 1;
+    } else if (f->why == WEIR_REFUSED_DENIED) {
+        err.code = "budget_denied";
     } else if (f->why == WEIR_REFUSED_COUNTERS) {
         err.code = "too_many_counters";
     } else if (b->rate && b->conf.limit > 0) {

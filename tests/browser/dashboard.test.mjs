@@ -342,3 +342,20 @@ test("a budget's page shows what is left over its window, where that leads, and 
   assert.equal(none.status, 404);
   quiet(seen);
 });
+
+test("calls that wait for a person are told on the Budgets page; an admin denies them there, or raises the limit", async (t) => {
+  const { weir, openai } = await setting(t, { budgets: budget("team", "{requests: 1}", { window: "day", extra: "  onExhausted: ask\n  maxWait: 60s" }) });
+  const call = () => openai.chat.completions.create(chat()).then(() => "ok", (e) => e.status);
+  assert.equal(await call(), "ok");
+  const { page, seen } = await signedIn(t, weir);
+  await page.getByRole("link", { name: "Budgets" }).click();
+  const first = call();
+  const box = page.getByRole("region", { name: "Calls that wait for a person" });
+  await box.getByText("default/team is used up; a call needs 1 and waits").waitFor();
+  await shot(page, "asks");
+  page.once("dialog", (d) => d.accept());
+  await box.getByRole("button", { name: "Deny default/team" }).click();
+  assert.equal(await first, 402);
+  await box.waitFor({ state: "detached" });
+  quiet(seen);
+});

@@ -1,6 +1,7 @@
-// What a budget does with a call that it can't pay, in place of a refusal: clamp, queue, downgrade.
+// What a budget does with a call that it can't pay, in place of a refusal: clamp, queue, downgrade, ask.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { cli } from "./lib/cli.mjs";
 import { budget, chat, records, setting, settled, until } from "./lib/setup.mjs";
 
 const outcome = (p) => p.then(() => "ok", (e) => e);
@@ -89,4 +90,72 @@ test("downgrade: budgets that point at each other end in a refusal", async (t) =
   const { mock, openai } = await setting(t, { budgets: to("a", "mock-large", "mock-small") + to("b", "mock-small", "mock-large") });
   assert.equal((await outcome(openai.chat.completions.create(chat({ model: "mock-large" })))).status, 402);
   assert.equal(mock.calls.length, 0);
+});
+
+const asking = (limit, wait = "60s") => budget("team", limit, { window: "day", extra: `  onExhausted: ask\n  maxWait: ${wait}\n  per: [agent]` });
+const asked = (weir, n = 1) => until(async () => {
+  const { items } = await weir.api("/asks");
+  assert.equal(items.filter((a) => !a.denied).length, n, JSON.stringify(items));
+  return items;
+}, `${n} budgets for which somebody waits`);
+const post = (weir, where, body) => weir.api(where, { method: "POST", body: JSON.stringify(body) });
+
+test("ask: calls wait until a person raises the limit; many calls of a counter are one question; each decision is in the audit chain", async (t) => {
+  const { mock, weir, openai } = await setting(t, { budgets: asking("{requests: 2}") });
+  const call = () => outcome(openai.chat.completions.create(chat()));
+  assert.deepEqual([await call(), await call()], ["ok", "ok"]);
+  const waiting = [call(), call(), call()];
+  const [a] = await asked(weir);
+  assert.deepEqual([a.name, a.scope, a.unit, a.need], ["default/team", "tester", "requests", 1]);
+  assert.equal(mock.calls.length, 2);
+  assert.match((await cli(weir)("budget", "asks")).out, /default\/team +tester +1/);
+  await post(weir, "/budgets/default/team/raise", { by: "3", untilMs: Date.now() + 3_600_000, scope: "tester" });
+  assert.deepEqual(await Promise.all(waiting), ["ok", "ok", "ok"]);
+  await asked(weir, 0);
+  await settled(weir, "team", 5);
+  const actions = (await weir.api("/audit?limit=100")).items.map((e) => e.action);
+  assert.ok(actions.includes("budget.raise"), actions.join());
+});
+
+test("ask: calls that a person denies are refused at once, in words that say so, and cost nothing; a minute later somebody may be asked again", async (t) => {
+  const { mock, weir, openai, anthropic } = await setting(t, { budgets: asking("{usd: 0.0002}") });
+  const big = chat({ max_tokens: 900 });
+  const waiting = [outcome(openai.chat.completions.create(big)), outcome(anthropic.messages.create(big))];
+  const [a] = await asked(weir);
+  assert.ok(a.need > 200_000);
+  assert.equal((await cli(weir)("budget", "deny", "team")).code, 0);
+  for (const e of await Promise.all(waiting)) {
+    assert.equal(e.status, 402);
+    assert.match(e.message, /default\/team.*denied/);
+  }
+  assert.equal((await outcome(openai.chat.completions.create(big))).status, 402, "of the same minute");
+  assert.equal(mock.calls.length, 0);
+  assert.equal((await settled(weir, "team")).value, 0n);
+  const again = await weir.api("/budgets/default/team/deny", { method: "POST", body: "{}", raw: true });
+  assert.equal(again.status, 409);
+  assert.match(again.text, /No call waits/);
+});
+
+test("ask: the wait ends with the budget's own refusal after maxWait, and for a caller that leaves; a restart of the control plane forgets nobody", async (t) => {
+  const { weir, openai, policy } = await setting(t, { budgets: asking("{requests: 0}") + budget("b", "{requests: 1}", { extra: "  onExhausted: ask\n  maxWait: 400ms" }) });
+  assert.equal((await outcome(openai.chat.completions.create(chat()))).status, 402, "a limit of 0 blocks: nobody is asked");
+  const open = policy.replace("{requests: 0}", "{requests: 100}");
+  weir.writePolicy(open);
+  await until(async () => (await outcome(openai.chat.completions.create(chat()))) === "ok", "the new limit");
+  assert.match((await outcome(openai.chat.completions.create(chat()))).message, /default\/b/);
+  const revision = async () => (await (await fetch(`${weir.proxies[0].admin}/readyz`)).json()).policy.revision;
+  const before = await revision();
+  weir.writePolicy(open.replace("400ms", "60s"));
+  await until(async () => (await revision()) !== before, "the new policy");
+  const left = new AbortController();
+  const gone = outcome(openai.chat.completions.create(chat(), { signal: left.signal }));
+  const stays = outcome(openai.chat.completions.create(chat()));
+  await asked(weir);
+  left.abort();
+  assert.match(String(await gone), /abort/i);
+  await weir.control.stop("SIGKILL");
+  await weir.startControl();
+  await asked(weir);
+  await post(weir, "/budgets/default/b/raise", { by: "1", untilMs: Date.now() + 3_600_000 });
+  assert.equal(await stays, "ok");
 });

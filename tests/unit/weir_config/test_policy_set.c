@@ -91,7 +91,7 @@ static void what_does_not_fit_together_gets_its_exact_sentence(void **state)
                      "maxWait: 5s}"),
          "",
          "a.yaml:4: Budget/b: spec.downgradeTo: has no effect without onExhausted: downgrade\n"
-         "a.yaml:4: Budget/b: spec.maxWait: has no effect without onExhausted: queue\n"
+         "a.yaml:4: Budget/b: spec.maxWait: has no effect without onExhausted: queue or ask\n"
          "a.yaml:4: Budget/b: spec.onExhausted: clamp needs a limit of money or tokens: calls have "
          "no size\n"},
         {BUDGET("b", "{limit: {usd: 1}, window: rolling, timezone: UTC}"), "",
