@@ -63,6 +63,7 @@ enum weir_cli_flag_id {
     WEIR_FLAG_PROVIDER,
     WEIR_FLAG_TOLERANCE,
     WEIR_FLAG_CORRECT,
+    WEIR_FLAG_USAGE,
     WEIR_FLAG_COUNT,
 };
 

@@ -19,7 +19,13 @@ struct run {
     int64_t from_ms, until_ms; /* what was asked for */
     int64_t left_out;
     int differences;
+    bool usage; /* tokens are compared, not money */
 };
+
+static const char *const kinds[] = {[WEIR_BILL_INPUT] = "input",
+                                    [WEIR_BILL_CACHE_READ] = "cacheRead",
+                                    [WEIR_BILL_CACHE_WRITE] = "cacheWrite",
+                                    [WEIR_BILL_OUTPUT] = "output"};
 
 static const char *day_text(struct weir_cli *cli, int64_t ms)
 {
@@ -69,6 +75,15 @@ static bool read_flags(struct run *run, enum weir_bill_vendor *vendor)
         return false;
     }
     run->vendor = name;
+    run->usage = run->cli->flags[WEIR_FLAG_USAGE] != NULL;
+    if (run->usage && (*vendor == WEIR_BILL_AWS || run->cli->flags[WEIR_FLAG_CORRECT])) {
+        weir__cli_complain(run->cli, "weir help reconcile",
+                           *vendor == WEIR_BILL_AWS
+                               ? "of AWS only costs are compared: its rows name tokens differently "
+                                 "for each model"
+                               : "what is booked is money: --correct needs costs, not --usage");
+        return false;
+    }
     run->provider = run->cli->flags[WEIR_FLAG_PROVIDER];
     if (!run->provider)
         run->provider = providers[*vendor];
@@ -107,7 +122,7 @@ static int read_export(struct run *run, enum weir_bill_vendor vendor)
         weir__cli_complain(run->cli, "", "%s can't be read: %s", path, strerror(errno));
         return errno == ENOENT ? WEIR_EXIT_NOT_FOUND : WEIR_EXIT_REFUSED;
     }
-    rc = weir_bill_read(f, vendor, on_row, run, &run->left_out, &e);
+    rc = weir_bill_read(f, vendor, run->usage, on_row, run, &run->left_out, &e);
     if (f != stdin)
         (void)fclose(f);
     if (rc == WEIR_OK)
@@ -138,12 +153,15 @@ static int take_groups(struct run *run, int64_t day_ms, yyjson_val *groups)
 
     yyjson_arr_foreach(groups, i, max, g)
     {
-        const struct weir_reconcile_spent spent = {.nano_usd = weir__cli_number(g, "costNano"),
-                                                   .calls = weir__cli_number(g, "calls"),
-                                                   .unpriced = weir__cli_number(g, "unpriced"),
-                                                   .estimated = weir__cli_number(g, "estimated"),
-                                                   .unfinished = weir__cli_number(g, "cut") +
-                                                                 weir__cli_number(g, "aborted")};
+        const struct weir_reconcile_spent spent = {
+            .nano_usd = weir__cli_number(g, "costNano"),
+            .calls = weir__cli_number(g, "calls"),
+            .unpriced = weir__cli_number(g, "unpriced"),
+            .estimated = weir__cli_number(g, "estimated"),
+            .unfinished = weir__cli_number(g, "cut") + weir__cli_number(g, "aborted"),
+            .tokens = {weir__cli_number(g, "inputTokens"), weir__cli_number(g, "cacheReadTokens"),
+                       weir__cli_number(g, "cacheWriteTokens"),
+                       weir__cli_number(g, "outputTokens")}};
         yyjson_val *key = yyjson_obj_get(g, "key");
 
         /* Refused calls only: nothing was spent and nothing can be billed. */
@@ -217,6 +235,77 @@ static void add_row(struct weir_cli_table *t, struct run *run, const struct weir
                {weir_arena_strdup(cli->arena, weir_str_of(why)), 0}});
 }
 
+static bool has_kind(const struct weir_reconcile_item *i, size_t kind)
+{
+    return i->vendor_tokens[kind] || i->spent.tokens[kind];
+}
+
+static const char *token_reason(struct run *run, const struct weir_reconcile_item *i, size_t kind)
+{
+    char text[REASON_BYTES];
+
+    if (!weir_reconcile_tokens_differ(i, (enum weir_bill_kind)kind, run->tolerance))
+        return "";
+    return weir_arena_strdup(run->cli->arena, weir_str_of(weir_reconcile_tokens_reason(
+                                                  i, i->vendor_tokens[kind] > i->spent.tokens[kind],
+                                                  run->last_ms, run->today_ms, text, sizeof text)));
+}
+
+static void add_token_rows(struct weir_cli_table *t, struct run *run,
+                           const struct weir_reconcile_item *i)
+{
+    struct weir_cli *cli = run->cli;
+
+    for (size_t k = 0; k < WEIR_BILL_KINDS; k++) {
+        const char *why = token_reason(run, i, k);
+
+        if (has_kind(i, k))
+            weir__cli_table_add(
+                t, (struct weir_cli_cell[]){
+                       {day_text(cli, i->day_ms), 0},
+                       {i->model[0] ? i->model : "(all)", 0},
+                       {kinds[k], 0},
+                       {weir__cli_amount(cli, i->spent.tokens[k], "tokens"), 0},
+                       {weir__cli_amount(cli, i->vendor_tokens[k], "tokens"), 0},
+                       {weir__cli_amount(cli, i->vendor_tokens[k] - i->spent.tokens[k], "tokens"),
+                        *why ? WEIR_TONE_BAD : WEIR_TONE_GOOD},
+                       {why, 0}});
+    }
+}
+
+static void print_token_table(struct run *run, struct weir_reconcile_item *const *items, size_t n)
+{
+    static const char *const names[] = {"DAY",     "MODEL",       "TOKENS", ">LEDGER",
+                                        ">VENDOR", ">DIFFERENCE", "LIKELY"};
+    struct weir_cli_table t;
+
+    weir__cli_table_init(&t, run->cli, names, 7);
+    for (size_t k = 0; k < n; k++)
+        add_token_rows(&t, run, items[k]);
+    weir__cli_table_print(&t);
+    fprintf(run->cli->out, "%d difference%s\n", run->differences, run->differences == 1 ? "" : "s");
+}
+
+static void write_tokens(struct run *run, struct weir_buf *out, const struct weir_reconcile_item *i)
+{
+    (void)weir_buf_addf(out, "{\"day\":\"%s\",\"model\":", day_text(run->cli, i->day_ms));
+    (void)weir_buf_add_json(out, weir_str_of(i->model));
+    (void)weir_buf_addf(out, ",\"calls\":%lld,\"tokens\":{", (long long)i->spent.calls);
+    for (size_t k = 0; k < WEIR_BILL_KINDS; k++) {
+        const char *why = token_reason(run, i, k);
+
+        (void)weir_buf_addf(out, "%s\"%s\":{\"ledger\":%lld,\"vendor\":%lld,\"differs\":%s",
+                            k ? "," : "", kinds[k], (long long)i->spent.tokens[k],
+                            (long long)i->vendor_tokens[k], *why ? "true" : "false");
+        if (*why) {
+            (void)weir_buf_addz(out, ",\"likely\":");
+            (void)weir_buf_add_json(out, weir_str_of(why));
+        }
+        (void)weir_buf_addz(out, "}");
+    }
+    (void)weir_buf_addz(out, "}}");
+}
+
 static void print_table(struct run *run, struct weir_reconcile_item *const *items, size_t n)
 {
     static const char *const names[] = {"DAY",     "MODEL",       ">LEDGER",
@@ -265,7 +354,10 @@ static void print_json(struct run *run, struct weir_reconcile_item *const *items
     for (size_t k = 0; k < n; k++) {
         if (k)
             (void)weir_buf_addz(&out, ",");
-        write_item(run, &out, items[k]);
+        if (run->usage)
+            write_tokens(run, &out, items[k]);
+        else
+            write_item(run, &out, items[k]);
     }
     (void)weir_buf_addz(&out, "]}");
     doc = yyjson_read(out.p, out.n, 0);
@@ -340,9 +432,15 @@ static int answer(struct run *run)
     struct weir_reconcile_item *const *items;
     size_t n = weir_reconcile_items(run->r, &items);
 
-    for (size_t k = 0; k < n; k++)
-        run->differences += weir_reconcile_differs(items[k], run->tolerance);
-    if (run->cli->format == WEIR_FORMAT_TABLE)
+    for (size_t k = 0; k < n; k++) {
+        run->differences += !run->usage && weir_reconcile_differs(items[k], run->tolerance);
+        for (size_t kind = 0; run->usage && kind < WEIR_BILL_KINDS; kind++)
+            run->differences +=
+                weir_reconcile_tokens_differ(items[k], (enum weir_bill_kind)kind, run->tolerance);
+    }
+    if (run->cli->format == WEIR_FORMAT_TABLE && run->usage)
+        print_token_table(run, items, n);
+    else if (run->cli->format == WEIR_FORMAT_TABLE)
         print_table(run, items, n);
     else
         print_json(run, items, n);

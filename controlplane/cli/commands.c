@@ -48,6 +48,7 @@ const struct weir_cli_flag weir__cli_flags[WEIR_FLAG_COUNT] = {
     [WEIR_FLAG_VENDOR]     = {"--vendor", 0, "VENDOR", "whose export it is: openai, anthropic or aws"},
     [WEIR_FLAG_PROVIDER]   = {"--provider", 0, "PATTERN", "the providers that the vendor bills (openai*, anthropic*, *bedrock*); prices: the one that is meant"},
     [WEIR_FLAG_TOLERANCE]  = {"--tolerance", 0, "PERCENT", "what is no difference yet, besides a cent (0.5)"},
+    [WEIR_FLAG_USAGE]      = {"--usage", 0, NULL, "the export tells tokens, not costs"},
     [WEIR_FLAG_CORRECT]    = {"--correct", 0, NULL, "book the differences of past days as corrections"},
 };
 
@@ -96,9 +97,9 @@ const struct weir_cli_command weir__cli_commands[] = {
     {"spend corrections", "", 0, 0, BIT(LIMIT), weir__cli_spend_corrections,
      "List the corrections of what was spent.",
      "weir spend corrections\n"},
-    {"reconcile", "FILE", 1, 1, BIT(VENDOR) | BIT(PROVIDER) | BIT(FROM) | BIT(UNTIL) | BIT(TOLERANCE) | BIT(CORRECT), weir__cli_reconcile,
-     "Compare what was spent with a vendor's cost export, by day and model, and say why they likely differ. FILE: JSON of OpenAI's or Anthropic's cost API or of AWS' Cost Explorer, CSV with the same fields, AWS' cost and usage report or FOCUS; - for standard input. Exit code 1 when there is a difference.",
-     "weir reconcile costs.json --vendor openai\nweir reconcile cur.csv --vendor aws --from 2026-11-01 --until 2026-12-01\nweir reconcile costs.json --vendor anthropic --correct\n"},
+    {"reconcile", "FILE", 1, 1, BIT(VENDOR) | BIT(PROVIDER) | BIT(FROM) | BIT(UNTIL) | BIT(TOLERANCE) | BIT(CORRECT) | BIT(USAGE), weir__cli_reconcile,
+     "Compare what was spent with a vendor's cost export, by day and model, and say why they likely differ; with --usage, the tokens with OpenAI's or Anthropic's usage export (JSON). FILE: JSON of OpenAI's or Anthropic's cost API or of AWS' Cost Explorer, CSV with the same fields, AWS' cost and usage report or FOCUS; - for standard input. Exit code 1 when there is a difference.",
+     "weir reconcile costs.json --vendor openai\nweir reconcile cur.csv --vendor aws --from 2026-11-01 --until 2026-12-01\nweir reconcile costs.json --vendor anthropic --correct\nweir reconcile usage.json --vendor openai --usage\n"},
     {"export", "", 0, 0, BIT(MONTH) | BIT(FROM) | BIT(UNTIL), weir__cli_export,
      "Print a month's cost and usage as FOCUS 1.2 rows, for finance tools: CSV, or JSON with -o json.",
      "weir export >november.csv\nweir export --month 2026-10 -o json\nweir export --from 2026-10-01 --until 2027-01-01 >quarter.csv\n"},

@@ -189,10 +189,11 @@ static int first_byte(struct weir__bill *b)
     return c;
 }
 
-int weir_bill_read(FILE *f, enum weir_bill_vendor vendor, weir_bill_row_fn fn, void *arg,
-                   int64_t *left_out, struct weir_bill_error *e)
+int weir_bill_read(FILE *f, enum weir_bill_vendor vendor, bool usage, weir_bill_row_fn fn,
+                   void *arg, int64_t *left_out, struct weir_bill_error *e)
 {
-    struct weir__bill b = {.f = f, .vendor = vendor, .fn = fn, .arg = arg, .e = e, .line = 1};
+    struct weir__bill b = {
+        .f = f, .vendor = vendor, .usage = usage, .fn = fn, .arg = arg, .e = e, .line = 1};
     int rc, c = first_byte(&b);
 
     *e = (struct weir_bill_error){.line = 0};
@@ -202,6 +203,8 @@ int weir_bill_read(FILE *f, enum weir_bill_vendor vendor, weir_bill_row_fn fn, v
     else if (c == 0x1f || c == 'P' || c < 0)
         rc =
             weir__bill_refuse(&b, 0, "it is compressed or no text: unpack it to JSON or CSV first");
+    else if (usage && c != '{' && c != '[')
+        rc = weir__bill_refuse(&b, 0, "usage is read as the JSON of the vendor's API");
     else if (ungetc(c, f) == EOF)
         rc = WEIR_EIO;
     else
@@ -209,7 +212,7 @@ int weir_bill_read(FILE *f, enum weir_bill_vendor vendor, weir_bill_row_fn fn, v
     if (rc == WEIR_OK && ferror(f))
         rc = WEIR_EIO;
     if (rc == WEIR_OK && !b.rows && !b.left_out)
-        rc = weir__bill_refuse(&b, 0, "it holds no costs");
+        rc = weir__bill_refuse(&b, 0, "it holds no %s", usage ? "usage" : "costs");
     *left_out = b.left_out;
     weir_buf_fini(&b.record);
     return rc;

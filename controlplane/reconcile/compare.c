@@ -7,7 +7,7 @@
 
 #include "base/mem.h"
 
-enum { DAY_MS = 86400000, CENT = 10000000, LATE_DAYS = 3 };
+enum { DAY_MS = 86400000, CENT = 10000000, FEW_TOKENS = 10, LATE_DAYS = 3 };
 
 struct key {
     int64_t day_ms;
@@ -114,6 +114,8 @@ int weir_reconcile_bill(struct weir_reconcile *r, const struct weir_bill_row *ro
     if (!e)
         return WEIR_ELIMIT;
     add_to(&e->item.vendor_nano, row->nano_usd);
+    for (size_t k = 0; k < WEIR_BILL_KINDS; k++)
+        add_to(&e->item.vendor_tokens[k], row->tokens[k]);
     e->item.billed = true;
     if (!r->any || row->day_ms < r->first_ms)
         r->first_ms = row->day_ms;
@@ -130,6 +132,8 @@ static void add_spent(struct weir_reconcile_spent *to, const struct weir_reconci
     add_to(&to->unpriced, s->unpriced);
     add_to(&to->estimated, s->estimated);
     add_to(&to->unfinished, s->unfinished);
+    for (size_t k = 0; k < WEIR_BILL_KINDS; k++)
+        add_to(&to->tokens[k], s->tokens[k]);
 }
 
 int weir_reconcile_spend(struct weir_reconcile *r, int64_t day_ms, struct weir_str provider,
@@ -170,6 +174,8 @@ static int by_day_and_model(const void *a, const void *b)
 static void fold(struct weir_reconcile_item *whole, const struct weir_reconcile_item *part)
 {
     add_to(&whole->vendor_nano, part->vendor_nano);
+    for (size_t k = 0; k < WEIR_BILL_KINDS; k++)
+        add_to(&whole->vendor_tokens[k], part->vendor_tokens[k]);
     add_spent(&whole->spent, &part->spent);
     if (!whole->provider[0])
         memcpy(whole->provider, part->provider, sizeof whole->provider);
@@ -200,9 +206,9 @@ size_t weir_reconcile_items(struct weir_reconcile *r, struct weir_reconcile_item
     return kept;
 }
 
-bool weir_reconcile_differs(const struct weir_reconcile_item *i, int64_t tolerance)
+static bool differ(int64_t a, int64_t b, int64_t few, int64_t tolerance)
 {
-    int64_t a = i->vendor_nano, b = i->spent.nano_usd, most, difference;
+    int64_t most, difference;
 
     if (__builtin_sub_overflow(a, b, &difference) || difference == INT64_MIN)
         return true;
@@ -210,7 +216,18 @@ bool weir_reconcile_differs(const struct weir_reconcile_item *i, int64_t toleran
     a = a < 0 ? -(a + 1) : a;
     b = b < 0 ? -(b + 1) : b;
     most = a > b ? a : b;
-    return difference > CENT && difference > most / 1000 * tolerance;
+    return difference > few && difference > most / 1000 * tolerance;
+}
+
+bool weir_reconcile_differs(const struct weir_reconcile_item *i, int64_t tolerance)
+{
+    return differ(i->vendor_nano, i->spent.nano_usd, CENT, tolerance);
+}
+
+bool weir_reconcile_tokens_differ(const struct weir_reconcile_item *i, enum weir_bill_kind kind,
+                                  int64_t tolerance)
+{
+    return differ(i->vendor_tokens[kind], i->spent.tokens[kind], FEW_TOKENS, tolerance);
 }
 
 static const char *say(char *text, size_t size, int64_t calls, const char *what)
@@ -220,31 +237,65 @@ static const char *say(char *text, size_t size, int64_t calls, const char *what)
     return text;
 }
 
-static const char *billed_more(const struct weir_reconcile_item *i, char *text, size_t size)
+/* What applies to money and tokens; NULL: something else. */
+static const char *more_of_both(const struct weir_reconcile_item *i, char *text, size_t size)
 {
     if (i->spent.calls == 0)
         return "calls that did not go through Weir, or another name for the model or provider";
-    if (i->spent.unpriced)
-        return say(text, size, i->spent.unpriced, "without a price here");
     if (i->spent.unfinished)
         return say(text, size, i->spent.unfinished, "cut or aborted: what was under way is billed");
     if (i->spent.estimated)
         return say(text, size, i->spent.estimated, "estimated: the provider told no usage");
-    return "higher rates than in the price list, or calls that did not go through Weir";
+    return NULL;
 }
 
-const char *weir_reconcile_reason(const struct weir_reconcile_item *i, int64_t last_ms,
-                                  int64_t today_ms, char *text, size_t size)
+static const char *billed_more(const struct weir_reconcile_item *i, char *text, size_t size)
 {
-    if (i->day_ms >= today_ms)
-        return "the day is not over";
-    if (i->vendor_nano > i->spent.nano_usd)
-        return billed_more(i, text, size);
+    const char *both;
+
+    if (i->spent.calls && i->spent.unpriced)
+        return say(text, size, i->spent.unpriced, "without a price here");
+    both = more_of_both(i, text, size);
+    return both ? both
+                : "higher rates than in the price list, or calls that did not go through Weir";
+}
+
+/* NULL: something else. */
+static const char *less_of_both(const struct weir_reconcile_item *i, int64_t last_ms,
+                                int64_t today_ms, char *text, size_t size)
+{
     if (i->day_ms >= today_ms - (int64_t)LATE_DAYS * DAY_MS || i->day_ms >= last_ms)
         return "not all billed yet: vendors' numbers come late";
     if (!i->billed)
         return "free, billed to another account, or another name for the model";
     if (i->spent.estimated)
         return say(text, size, i->spent.estimated, "estimated: the provider told no usage");
-    return "a discount, a cheaper service tier, or lower rates than in the price list";
+    return NULL;
+}
+
+const char *weir_reconcile_reason(const struct weir_reconcile_item *i, int64_t last_ms,
+                                  int64_t today_ms, char *text, size_t size)
+{
+    const char *both;
+
+    if (i->day_ms >= today_ms)
+        return "the day is not over";
+    if (i->vendor_nano > i->spent.nano_usd)
+        return billed_more(i, text, size);
+    both = less_of_both(i, last_ms, today_ms, text, size);
+    return both ? both
+                : "a discount, a cheaper service tier, or lower rates than in the price list";
+}
+
+const char *weir_reconcile_tokens_reason(const struct weir_reconcile_item *i, bool more,
+                                         int64_t last_ms, int64_t today_ms, char *text, size_t size)
+{
+    const char *both;
+
+    if (i->day_ms >= today_ms)
+        return "the day is not over";
+    both = more ? more_of_both(i, text, size) : less_of_both(i, last_ms, today_ms, text, size);
+    if (both)
+        return both;
+    return more ? "calls that did not go through Weir" : "calls billed to another account";
 }

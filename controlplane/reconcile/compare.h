@@ -12,6 +12,7 @@ enum { WEIR_RECONCILE_MAX_ITEMS = 100000, WEIR_RECONCILE_MODEL = 128 };
 struct weir_reconcile_spent {
     int64_t nano_usd, calls;
     int64_t unpriced, estimated, unfinished; /* calls; unfinished: cut or aborted */
+    int64_t tokens[WEIR_BILL_KINDS];
 };
 
 struct weir_reconcile_item {
@@ -19,6 +20,7 @@ struct weir_reconcile_item {
     char model[WEIR_RECONCILE_MODEL];    /* without its date; "": the whole day */
     char provider[WEIR_RECONCILE_MODEL]; /* the ledger's; "": it has none */
     int64_t vendor_nano;
+    int64_t vendor_tokens[WEIR_BILL_KINDS];
     bool billed; /* the vendor names it */
     struct weir_reconcile_spent spent;
 };
@@ -40,9 +42,16 @@ size_t weir_reconcile_items(struct weir_reconcile *r, struct weir_reconcile_item
 
 /* More than the tolerance (thousandths of the larger side) and a cent? */
 bool weir_reconcile_differs(const struct weir_reconcile_item *i, int64_t tolerance);
+/* The same of one kind of tokens: more than the tolerance and ten of them. */
+bool weir_reconcile_tokens_differ(const struct weir_reconcile_item *i, enum weir_bill_kind kind,
+                                  int64_t tolerance);
 /* Why, most likely. last_ms: the export's last day; today_ms: the present one. */
 const char *weir_reconcile_reason(const struct weir_reconcile_item *i, int64_t last_ms,
                                   int64_t today_ms, char *text, size_t size);
+/* The same for tokens, of which the vendor says more, or less. */
+const char *weir_reconcile_tokens_reason(const struct weir_reconcile_item *i, bool more,
+                                         int64_t last_ms, int64_t today_ms, char *text,
+                                         size_t size);
 
 /* Lower case, without a date at the end: "gpt-4o-2024-08-06" is "gpt-4o". */
 void weir_reconcile_model(struct weir_str name, char out[WEIR_RECONCILE_MODEL]);

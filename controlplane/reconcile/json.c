@@ -35,7 +35,8 @@ static int add(struct weir__bill *b, unsigned long line, int64_t day_ms, struct 
 
     if (!amount.p)
         return weir__bill_refuse(
-            b, line, "a result of the day that begins here has no amount: export costs, not usage");
+            b, line,
+            "a result of the day that begins here has no amount; is it usage? Then add --usage");
     if (weir_bill_nano(amount, shift, &row.nano_usd) != WEIR_OK)
         return weir__bill_refuse(b, line, "\"%.*s\" is no amount of money",
                                  amount.n > 40 ? 40 : (int)amount.n, amount.p);
@@ -74,8 +75,9 @@ static int results(struct weir__bill *b, unsigned long line, yyjson_val *day, co
     yyjson_arr_foreach(list, i, max, r)
     {
         if (rc == WEIR_OK)
-            rc = b->vendor == WEIR_BILL_OPENAI ? openai_result(b, line, day_ms, r)
-                                               : anthropic_result(b, line, day_ms, r);
+            rc = b->usage                        ? weir__bill_usage(b, line, day_ms, r)
+                 : b->vendor == WEIR_BILL_OPENAI ? openai_result(b, line, day_ms, r)
+                                                 : anthropic_result(b, line, day_ms, r);
     }
     return rc;
 }
@@ -249,6 +251,7 @@ int weir__bill_json(struct weir__bill *b)
     if (rc == WEIR_OK && (c.depth || c.in_string))
         rc = weir__bill_refuse(b, 0, "it ends in the middle");
     if (rc == WEIR_OK && !b->rows && !b->left_out)
-        rc = weir__bill_refuse(b, 0, "there is no \"%s\" with costs in it", c.wanted);
+        rc = weir__bill_refuse(b, 0, "there is no \"%s\" with %s in it", c.wanted,
+                               b->usage ? "usage" : "costs");
     return rc;
 }

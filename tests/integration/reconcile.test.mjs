@@ -84,7 +84,7 @@ test("weir reconcile: Anthropic's cents and AWS' CSV are read; a large file in b
   for (const [text, vendor, code, says] of [
     ["hello\nworld\n", "openai", 1, /export:1: there is no column start_time/],
     [cur + line("AmazonBedrock", "many"), "aws", 1, /export:2: "many" is no amount/],
-    ['{"data": [\n\n{"start_time": 5, "results": [{"input_tokens": 5}]}]}', "openai", 1, /export:3: .*export costs, not usage/],
+    ['{"data": [\n\n{"start_time": 5, "results": [{"input_tokens": 5}]}]}', "openai", 1, /export:3: .*is it usage/],
     ["", "openai", 1, /export:1: the file is empty/],
     [cur + line("AmazonEC2", 1), "aws", 1, /none of the export's rows/],
     [anthropic, "nobody", 2, /no vendor "nobody"/],
@@ -95,4 +95,36 @@ test("weir reconcile: Anthropic's cents and AWS' CSV are read; a large file in b
   }
   assert.equal((await cli(weir)("reconcile", `${file}.not`, "--vendor", "aws")).code, 4);
   assert.equal((await reconcile(anthropic, "--vendor", "anthropic", "--tolerance", "lots")).code, 2);
+});
+
+test("weir reconcile --usage: the tokens of OpenAI's and Anthropic's usage exports, by kind, day and model", async (t) => {
+  const { weir, today, reconcile } = await billed(t, 3);
+  const day = new Date(today).toISOString().slice(0, 10), flags = ["--provider", "oa", "--usage"];
+  const { total } = await weir.api("/spend?since=24h");
+  const bucket = (r) => JSON.stringify({ object: "page", data: [{ object: "bucket", start_time: today / 1000, end_time: today / 1000 + 86400,
+    results: [{ object: "organization.usage.completions.result", project_id: null, model: "mock-small-2026-01-02", batch: null, ...r }] }], has_more: false });
+  const openai = { input_tokens: total.inputTokens, output_tokens: total.outputTokens, input_cached_tokens: 0, num_model_requests: 3 };
+  const same = await reconcile(bucket(openai), "--vendor", "openai", ...flags);
+  assert.equal(same.code, 0, same.out + same.err);
+  assert.match(same.out, /mock-small +input .*\n.*mock-small +output .*\n0 differences/);
+  const more = await reconcile(bucket({ ...openai, output_tokens: total.outputTokens + 5000 }), "--vendor", "openai", ...flags, "-o", "json");
+  assert.equal(more.code, 1);
+  const { items } = JSON.parse(more.out);
+  assert.deepEqual([items[0].model, items[0].tokens.output.vendor - items[0].tokens.output.ledger, items[0].tokens.input.differs], ["mock-small", 5000, false]);
+  assert.match(items[0].tokens.output.likely, /day is not over/);
+  const anthropic = (r) => JSON.stringify({ data: [{ starting_at: `${day}T00:00:00Z`, ending_at: `${day}T23:59:59Z`, results: [{ model: "mock-small", service_tier: "standard", ...r }] }], has_more: false });
+  const split = { uncached_input_tokens: total.inputTokens - 12, cache_read_input_tokens: 5, cache_creation: { ephemeral_5m_input_tokens: 4, ephemeral_1h_input_tokens: 3 }, output_tokens: total.outputTokens };
+  assert.equal((await reconcile(anthropic(split), "--vendor", "anthropic", ...flags)).code, 0, "a few tokens are no difference");
+  for (const [text, args, why] of [
+    [bucket({ amount: { value: 1 } }), ["--vendor", "openai", ...flags], /are they costs\? Then leave out --usage/],
+    [bucket({ ...openai, input_tokens: -1 }), ["--vendor", "openai", ...flags], /no count/],
+    [bucket(openai), ["--vendor", "openai", "--provider", "oa"], /is it usage\? Then add --usage/],
+    [bucket(openai), ["--vendor", "aws", ...flags], /of AWS only costs/],
+    [bucket(openai), ["--vendor", "openai", ...flags, "--correct"], /needs costs/],
+    ["a,b\n", ["--vendor", "openai", ...flags], /JSON of the vendor's API/],
+  ]) {
+    const r = await reconcile(text, ...args);
+    assert.notEqual(r.code, 0);
+    assert.match(r.err, why);
+  }
 });

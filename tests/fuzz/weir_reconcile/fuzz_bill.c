@@ -30,7 +30,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!f)
         return 0;
     r = weir_reconcile_create();
-    rc = weir_bill_read(f, (enum weir_bill_vendor)(data[0] % 3), on_row, r, &left_out, &e);
+    rc = weir_bill_read(f, (enum weir_bill_vendor)(data[0] % 3), data[0] & 0x80, on_row, r,
+                        &left_out, &e);
     WEIR_ASSERT(rc == WEIR_OK || rc == WEIR_ELIMIT || (e.line > 0 && e.text[0]));
     n = weir_reconcile_items(r, &items);
     for (size_t i = 0; i < n; i++)

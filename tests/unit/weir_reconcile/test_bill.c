@@ -41,7 +41,7 @@ static int read_bytes(enum weir_bill_vendor vendor, const char *text, size_t n)
     assert_non_null(f);
     assert_int_equal(fwrite(text, 1, n, f), n);
     rewind(f);
-    rc = weir_bill_read(f, vendor, on_row, NULL, &got.left_out, &got.e);
+    rc = weir_bill_read(f, vendor, false, on_row, NULL, &got.left_out, &got.e);
     (void)fclose(f);
     return rc;
 }
@@ -201,7 +201,7 @@ static void what_is_no_export_is_refused_with_its_line(void **state)
         {WEIR_BILL_OPENAI, " \n\n", 3, "empty"},
         {WEIR_BILL_OPENAI, "{}", 1, "no \"data\""},
         {WEIR_BILL_OPENAI, "{\"data\":[\n{\"start_time\":5,\n\"results\":[{}]}]}", 2,
-         "export costs"},
+         "is it usage"},
         {WEIR_BILL_OPENAI, "{\"data\":[\n{\"start_time\":\"x\",\"results\":[]}]}", 2,
          "\"start_time\""},
         {WEIR_BILL_OPENAI, "{\"data\":[{\"start_time\":5}]}", 1, "\"results\""},
