@@ -37,7 +37,7 @@ const struct weir_server *weir_server_of_host(struct weir_str host); /* NULL: no
 bool weir_server_has_rules(const struct weir_server *s, struct weir_str body);
 
 struct weir_server_fit {
-    struct weir_str body; /* in the arena */
+    struct weir_str body; /* freed with the arena */
     /* Fields that were left out: letters, digits, '_', '.' and '-' only. */
     struct weir_str dropped[WEIR_SERVER_DROPPED];
     size_t dropped_count;

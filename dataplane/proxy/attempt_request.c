@@ -252,17 +252,22 @@ static struct weir_str join_names(struct weir_exchange *x, const struct weir_ser
 static void fit_body(struct weir_exchange *x, const struct weir_candidate *c,
                      struct weir_llm_pieces *body)
 {
-    const struct weir_server *s = weir_exchange_server(x, c);
+    const struct weir_policy_model *m = c->entry;
     struct weir_server_fit fit;
+    struct weir_buf whole;
 
     x->left_out = WEIR_STR_NULL;
-    if (!weir_exchange_is_fitted(x, c) ||
-        !weir_server_fit(s, c->entry ? c->entry->refuses : NULL,
-                         c->entry ? c->entry->refuse_count : 0,
-                         weir_arena_join(x->arena, body->piece, body->count), x->arena, &fit))
+    if (!weir_exchange_is_fitted(x, c))
         return;
-    *body = (struct weir_llm_pieces){.piece = {fit.body}, .count = 1, .bytes = fit.body.n};
-    x->left_out = join_names(x, &fit);
+    weir_buf_init(&whole, body->bytes + 1);
+    for (size_t i = 0; i < body->count; i++)
+        weir_buf_adds(&whole, body->piece[i]);
+    if (weir_server_fit(weir_exchange_server(x, c), m ? m->refuses : NULL, m ? m->refuse_count : 0,
+                        weir_buf_str(&whole), x->arena, &fit)) {
+        *body = (struct weir_llm_pieces){.piece = {fit.body}, .count = 1, .bytes = fit.body.n};
+        x->left_out = join_names(x, &fit);
+    }
+    weir_buf_fini(&whole);
 }
 
 static void write_body(struct weir_exchange *x, const struct weir_candidate *c,

@@ -10,11 +10,11 @@ const COST = 47n * 150n + 3n * 75n + 17n * 600n; // 50 tokens of input with 3 fr
 const question = { user: [{ text: "How high is the dam?" }] };
 const calls = [{ id: "call_a", short: "abcDEF123", name: "level", args: { of: "Möhne" } }, { id: "call_b", short: "ghiJKL456", name: "flow", args: { of: "Eder" } }];
 
-async function start(t, names, { extra = "", fields = "" } = {}) {
+async function start(t, names, { extra = "", fields = "", also } = {}) {
   const say = { answer: undefined };
   const mocks = {};
   for (const name of names) {
-    mocks[name] = await new ServerMock(name, () => say.answer).start();
+    mocks[name] = await new ServerMock(name, () => say.answer, also).start();
     t.after(() => mocks[name].stop());
   }
   const s = await setting(t, { budgets: budget("money", "{usd: 10}"), more: names.map((name) => provider(name, "openai", mocks[name].url, { extra: `  server: ${name}\n${fields}` })
@@ -42,7 +42,7 @@ async function chat({ openai }, model, messages, stream) {
 }
 
 for (const name of SERVERS)
-  test(`${name}: callers of Chat Completions, Messages and Responses get all that it says, and a bill to the nano-dollar`, async (t) => {
+  test(`S-06, T-01, T-07: ${name}: callers of Chat Completions, Messages and Responses get all that it says, and a bill to the nano-dollar`, async (t) => {
     const s = await start(t, [name]);
     const mock = s.mocks[name];
     let n = 0;
@@ -79,7 +79,14 @@ for (const name of SERVERS)
     await settled(s.weir, "money", COST * BigInt(n));
   });
 
-test("what a server refuses is left out and named, and with a strict translation its target is", async (t) => {
+test("T-06: calls that a server gives the same index, or no ids, are told apart", async (t) => {
+  const s = await start(t, ["vllm"], { also: { allAtOnce: true, sameIndex: true } });
+  s.say.answer = { calls };
+  const got = await call(callers.messages, s, { model: "vllm", limit: 100, tools: ["level", "flow"], turns: [question] }, true);
+  assert.deepEqual(got.calls, calls.map((c) => [c.id, c.name, c.args]));
+});
+
+test("T-18: what a server refuses is left out and named, and with a strict translation its target is", async (t) => {
   const s = await start(t, ["groq", "mistral", "deepseek", "xai", "together"]);
   s.say.answer = { text: "Done." };
   const ask = async (model, extra) => {

@@ -43,8 +43,8 @@ const quirks = {
 export const SERVERS = Object.keys(quirks);
 
 export class ServerMock {
-  constructor(name, plan) {
-    Object.assign(this, { name, q: { error: openaiError, ...quirks[name] }, plan, calls: [] });
+  constructor(name, plan, also = {}) {
+    Object.assign(this, { name, q: { error: openaiError, ...quirks[name], ...also }, plan, calls: [] });
     this.server = http.createServer((q, r) => this.serve(q, r));
   }
   async start() {
@@ -110,11 +110,11 @@ export class ServerMock {
     return { ...this.head("chat.completion"), usage: this.q.usage ?? plain, choices: [{ index: 0, finish_reason: this.finish(a), message: { role: "assistant", ...thought, content, ...(tool_calls && { tool_calls }) } }] };
   }
   events(a, body) {
-    const { reason, comments, allAtOnce, where = "asked", usage = plain } = this.q;
+    const { reason, comments, allAtOnce, sameIndex, where = "asked", usage = plain } = this.q;
     const frame = (choices, more) => `data: ${json({ ...this.head("chat.completion.chunk"), choices, ...more })}\n\n`;
     const delta = (d, finish_reason = null, more) => frame([{ index: 0, delta: d, finish_reason }], more);
     const calls = (a.calls ?? []).flatMap((c, i) => {
-      const index = i, of = { id: this.idOf(c), type: "function", function: { name: c.name, arguments: json(c.args) } };
+      const index = sameIndex ? 0 : i, of = { id: this.idOf(c), type: "function", function: { name: c.name, arguments: json(c.args) } };
       if (allAtOnce) return [delta({ tool_calls: [{ index, ...of }] })];
       return [delta({ tool_calls: [{ index, ...of, function: { name: c.name, arguments: "" } }] }), ...cut(of.function.arguments).map((p) => delta({ tool_calls: [{ index, function: { arguments: p } }] }))];
     });
