@@ -205,7 +205,7 @@ static int write_vectors(struct weir_llm_tap *t)
     struct weir_llm_bridge *b = t->bridge;
     struct weir_embed_answer answer = {0};
     struct weir_embed_writer e = {
-        .w = {.b = &b->out}, .arena = t->arena, .usage = &b->usage, .base64 = t->conf.base64};
+        .w = {.b = &b->out}, .usage = &b->usage, .base64 = t->conf.base64};
 
     if (!t->ops->read_vectors(weir_buf_str(&b->document), t->arena, &answer) || !answer.count)
         return WEIR_EPROTO;

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { FLOAT_BYTES = 4, NUMBER_BYTES = 64, VECTOR_BYTES = 1 << 20 };
+enum { FLOAT_BYTES = 4, NUMBER_BYTES = 64, PIECE_FLOATS = 192 };
 
 /* A list that doubles; NULL: past the bound. */
 static struct weir_str *grow(struct weir_arena *a, struct weir_str *list, size_t count,
@@ -155,9 +155,10 @@ static bool read_number(struct weir_str raw, float *out)
     return isfinite(*out);
 }
 
+/* In pieces of whole floats and whole groups of base64. */
 static bool to_base64(struct weir_embed_writer *e, struct weir_str raw)
 {
-    char *bytes = weir_arena_alloc(e->arena, raw.n / 2 * FLOAT_BYTES + FLOAT_BYTES);
+    char bytes[PIECE_FLOATS * FLOAT_BYTES];
     struct weir_json j;
     struct weir_str number;
     size_t n = 0;
@@ -166,39 +167,50 @@ static bool to_base64(struct weir_embed_writer *e, struct weir_str raw)
     weir_json_init(&j, raw);
     if (!weir_json_enter(&j, WEIR_JSON_ARRAY))
         return false;
+    weir_buf_addz(e->w.b, "\"");
     while (weir_json_element(&j)) {
         if (weir_json_peek(&j) != WEIR_JSON_NUMBER || !weir_json_skip(&j, &number) ||
             !read_number(number, &value))
             return false;
         put_bytes(bytes + n, value);
         n += FLOAT_BYTES;
+        if (n < sizeof bytes)
+            continue;
+        weir_buf_add_base64(e->w.b, (struct weir_str){bytes, n}, false);
+        n = 0;
     }
-    weir_buf_addz(e->w.b, "\"");
     weir_buf_add_base64(e->w.b, (struct weir_str){bytes, n}, false);
     weir_buf_addz(e->w.b, "\"");
     return !j.fault;
 }
 
 /* Nine digits tell every float of 32 bits. */
-static bool to_numbers(struct weir_embed_writer *e, struct weir_str raw)
+static bool put_numbers(struct weir_buf *out, struct weir_str bytes)
 {
-    char *plain = weir_arena_alloc(e->arena, raw.n);
-    struct weir_str text = {plain,
-                            weir_json_unescape((struct weir_str){raw.p + 1, raw.n - 2}, plain)};
-    struct weir_str bytes = weir_canon_decode_base64(e->arena, text);
-
     if (bytes.n % FLOAT_BYTES)
         return false;
-    weir_buf_addz(e->w.b, "[");
+    weir_buf_addz(out, "[");
     for (size_t i = 0; i < bytes.n; i += FLOAT_BYTES) {
         float value = get_bytes(bytes.p + i);
 
         if (!isfinite(value))
             return false;
-        weir_buf_addf(e->w.b, "%s%.9g", i ? "," : "", (double)value);
+        weir_buf_addf(out, "%s%.9g", i ? "," : "", (double)value);
     }
-    weir_buf_addz(e->w.b, "]");
+    weir_buf_addz(out, "]");
     return true;
+}
+
+static bool to_numbers(struct weir_embed_writer *e, struct weir_str raw)
+{
+    struct weir_arena *a = weir_arena_create(NULL); /* there may be thousands of vectors */
+    char *plain = weir_arena_alloc(a, raw.n);
+    struct weir_str text = {plain,
+                            weir_json_unescape((struct weir_str){raw.p + 1, raw.n - 2}, plain)};
+    bool ok = put_numbers(e->w.b, weir_canon_decode_base64(a, text));
+
+    weir_arena_destroy(a);
+    return ok;
 }
 
 void weir_embed_put_vector(struct weir_embed_writer *e, const char *key, struct weir_str raw,

@@ -56,7 +56,6 @@ struct weir_embed_answer {
 /* How a client's dialect is given it. */
 struct weir_embed_writer {
     struct weir_jw w;
-    struct weir_arena *arena;
     const struct weir_usage *usage;
     bool base64; /* the client wants its vectors so */
     bool failed; /* a vector that is none */

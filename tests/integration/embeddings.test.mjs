@@ -79,6 +79,16 @@ test("floats are recoded exactly, whatever their value", async (t) => {
   assert.deepEqual(Array.from(new Float32Array(numbers.data[0].embedding)), vector);
 });
 
+test("vectors of every length are recoded whole", async (t) => {
+  let values;
+  const s = await start(t, { plan: (c) => (c.path === "/v2/embed" ? { status: 200, body: { id: "e", embeddings: { float: [values] }, meta: { billed_units: { input_tokens: 1 } } } } : {}) });
+  for (const n of [1, 2, 3, 191, 192, 193, 384, 1536]) {
+    values = Array.from({ length: n }, (_, i) => i / 7);
+    const { data } = await s.openai.embeddings.create({ model: "co", input: "x" });
+    assert.deepEqual(Array.from(data[0].embedding), Array.from(new Float32Array(values)), n);
+  }
+});
+
 test("purpose, size and title reach who has a place for them, and are named to who has none", async (t) => {
   const s = await start(t);
   const ask = (to, config) => s.single(to, { content: { parts: [{ text: "a" }, { text: "b" }] }, ...config });
