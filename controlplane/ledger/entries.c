@@ -187,6 +187,8 @@ static int correct(struct weir__core *c, const struct weir__budget *b,
         return c->rc;
     if (l->settled - w.forgiven + e->amount < 0 || (e->amount < 0 && w.length_ms > 0))
         return WEIR_ESTATE;
+    if (l->settled - w.forgiven > WEIR_AMOUNT_MAX - e->amount)
+        return WEIR_EINVAL; /* many of them must not overflow the sum */
     w.forgiven -= e->amount;
     w.w.limit -= e->amount;
     weir__window_save(c, &w);

@@ -9,7 +9,7 @@
 
 /* An operator has corrected or reset it in the last 30 days, which its row alone remembers. */
 #define ENTERED(w) \
-    " EXISTS (SELECT 1 FROM entries e WHERE e.budget = " w ".budget" \
+    " EXISTS (SELECT 1 FROM entries e WHERE e.budget = " w ".budget AND e.what IN (2, 3)" \
     " AND (e.scope IS NULL OR e.scope = " w ".scope)" \
     " AND e.at_ms >= CAST(?1 AS {int}) - 2592000000)"
 

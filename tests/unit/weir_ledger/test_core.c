@@ -204,6 +204,66 @@ static void a_correction_of_a_counter_that_was_never_lent_anything_stays(void **
     weir__core_destroy(core);
 }
 
+static int enter(enum weir_entry_kind kind, int64_t amount)
+{
+    const struct weir_ledger_entry e = {.kind = kind,
+                                        .budget = "default/team",
+                                        .scope = kind == WEIR_ENTRY_CORRECT ? "session" : NULL,
+                                        .amount = amount,
+                                        .until_ms = now.wall_ms + SWEEP_MS,
+                                        .actor = "admin"};
+    int rc;
+
+    weir__core_begin(core, now);
+    rc = weir__core_enter(core, &e);
+    assert_int_equal(weir__core_end(core), WEIR_OK);
+    return rc;
+}
+
+static void corrections_add_up_to_no_more_than_an_amount_can_be(void **state)
+{
+    struct weir__conn *conn;
+
+    (void)state;
+    begin(WEIR_MODE_HARD, 100);
+    conn = weir__core_connect(core, "node", on_down, &heard);
+    weir__core_begin(core, now);
+    ask_of(conn, "session", 1, 1001, 0);
+    assert_int_equal(weir__core_end(core), WEIR_OK);
+    assert_int_equal(enter(WEIR_ENTRY_CORRECT, WEIR_AMOUNT_MAX), WEIR_OK);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(enter(WEIR_ENTRY_CORRECT, WEIR_AMOUNT_MAX), WEIR_EINVAL);
+    assert_int_equal(enter(WEIR_ENTRY_CORRECT, -WEIR_AMOUNT_MAX), WEIR_OK);
+    weir__core_begin(core, now);
+    ask_of(conn, "session", 2, 1000, 0);
+    assert_int_equal(weir__core_end(core), WEIR_OK);
+    assert_int_equal(heard.granted, 1000);
+    weir__core_disconnect(core, conn, now);
+    weir__core_destroy(core);
+}
+
+/* A raise is remembered by its entry, so counters that hold nothing need not take up the bound. */
+static void a_raise_keeps_no_counter_that_holds_nothing(void **state)
+{
+    struct weir__conn *conn;
+
+    (void)state;
+    begin(WEIR_MODE_HARD, 1);
+    conn = weir__core_connect(core, "node", on_down, &heard);
+    weir__core_begin(core, now);
+    ask_of(conn, "first", 1, 1001, 0);
+    assert_int_equal(weir__core_end(core), WEIR_OK);
+    assert_int_equal(enter(WEIR_ENTRY_RAISE, 5), WEIR_OK);
+    pass(SWEEP_MS);
+    pass(SWEEP_MS);
+    weir__core_begin(core, now);
+    ask_of(conn, "second", 2, 1000, 0);
+    assert_int_equal(weir__core_end(core), WEIR_OK);
+    assert_int_equal(heard.granted, 1000);
+    weir__core_disconnect(core, conn, now);
+    weir__core_destroy(core);
+}
+
 /* What a second holder can be lent when the first has not been heard of for an hour. */
 static int64_t left_after_silence(enum weir_budget_mode mode)
 {
@@ -272,6 +332,8 @@ int main(void)
         CASE(a_node_can_not_report_on_the_lease_of_another),
         CASE(a_debt_is_lent_although_no_further_counter_may_be_opened),
         CASE(a_correction_of_a_counter_that_was_never_lent_anything_stays),
+        CASE(corrections_add_up_to_no_more_than_an_amount_can_be),
+        CASE(a_raise_keeps_no_counter_that_holds_nothing),
         CASE(a_hard_budget_takes_nothing_back_from_a_holder_that_is_silent),
         /* A database server has a clock of its own, which the test can't move. */
         cmocka_unit_test_setup_teardown(a_soft_budget_does_after_a_time, sqlite, end),
