@@ -132,16 +132,24 @@ static bool read_contents(struct weir_llm_decoder *d)
 
 /* ---- tools ---- */
 
-static bool count_declarations(struct weir_llm_decoder *d)
+/* One that Google runs is known by its key, as its own pages write it: "googleSearch". */
+static void offer_by_key(struct weir_llm_decoder *d, struct weir_str key)
 {
-    if (!weir_json_enter(&d->j, WEIR_JSON_ARRAY))
-        return weir_json_skip(&d->j, NULL);
-    while (weir_json_element(&d->j)) {
-        d->call->tools++;
-        if (!weir_json_skip(&d->j, NULL))
-            return false;
+    struct weir_llm_offer *o = weir_llm_offer(d, key);
+    char *camel;
+    size_t n = 0;
+
+    if (!o)
+        return;
+    camel = weir_arena_alloc(d->arena, o->name.n);
+    for (size_t i = 0; i < o->name.n; i++) {
+        const char *p = o->name.p + i;
+        bool up = *p == '_' && i + 1 < o->name.n && p[1] >= 'a' && p[1] <= 'z';
+
+        camel[n++] = up ? (char)(p[1] - 'a' + 'A') : *p;
+        i += up;
     }
-    return !d->j.fault;
+    o->name = (struct weir_str){camel, n};
 }
 
 static bool read_tools(struct weir_llm_decoder *d)
@@ -157,11 +165,14 @@ static bool read_tools(struct weir_llm_decoder *d)
                 return false;
             continue;
         }
-        while (weir_json_member(&d->j, &key))
-            if (!(is(key, "functionDeclarations", "function_declarations")
-                      ? count_declarations(d)
-                      : weir_json_skip(&d->j, NULL)))
+        while (weir_json_member(&d->j, &key)) {
+            bool functions = is(key, "functionDeclarations", "function_declarations");
+
+            if (!functions)
+                offer_by_key(d, key);
+            if (!(functions ? weir_llm_read_tools(d) : weir_json_skip(&d->j, NULL)))
                 return false;
+        }
     }
     return !d->j.fault;
 }

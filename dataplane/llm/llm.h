@@ -23,6 +23,14 @@ struct weir_llm_span {
     size_t at, n;
 };
 
+enum { WEIR_LLM_OFFERS_MAX = 256, WEIR_LLM_OFFER_BYTES = 256 };
+
+/* A tool that the model may call, by its name in the caller's own API. */
+struct weir_llm_offer {
+    struct weir_str name;
+    struct weir_llm_offer *next;
+};
+
 /* What a request says. Strings are unescaped; they lie in the body or in the arena. */
 struct weir_llm_call {
     enum weir_dialect dialect;
@@ -35,6 +43,9 @@ struct weir_llm_call {
     int64_t max_output_tokens; /* of one choice; -1: no limit given */
     int64_t n;                 /* choices that are made: of each prompt, where there are several */
     size_t messages, tools, images, files;
+    struct weir_llm_offer *offers;
+    size_t offer_count;
+    bool offers_more; /* there are more of them, or longer ones, than are kept */
     bool base64;      /* of embeddings: the client wants its vectors so */
     size_t documents; /* of what passes: that are to be ranked */
     /* Never less than the input's tokens: bytes outside of media (a byte-level BPE makes at most

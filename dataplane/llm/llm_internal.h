@@ -43,7 +43,9 @@ bool weir_llm_read_model(struct weir_llm_decoder *d);
 bool weir_llm_read_stream(struct weir_llm_decoder *d);
 bool weir_llm_read_store(struct weir_llm_decoder *d);
 bool weir_llm_read_messages(struct weir_llm_decoder *d);
-bool weir_llm_read_tools(struct weir_llm_decoder *d);
+bool weir_llm_read_tools(struct weir_llm_decoder *d); /* offers.c */
+/* A tool's name, of which the raw string is given. NULL: it is empty, or not kept. */
+struct weir_llm_offer *weir_llm_offer(struct weir_llm_decoder *d, struct weir_str raw);
 bool weir_llm_read_max(struct weir_llm_decoder *d, size_t which);
 bool weir_llm_read_text(struct weir_llm_decoder *d, struct weir_str *out); /* null: absent */
 bool weir_llm_read_int(struct weir_llm_decoder *d, int64_t min, int64_t max, int64_t *out,

@@ -128,18 +128,6 @@ bool weir_llm_read_max(struct weir_llm_decoder *d, size_t which)
     return true;
 }
 
-bool weir_llm_read_tools(struct weir_llm_decoder *d)
-{
-    if (!weir_json_enter(&d->j, WEIR_JSON_ARRAY))
-        return weir_json_skip(&d->j, NULL);
-    while (weir_json_element(&d->j)) {
-        d->call->tools++;
-        if (!weir_json_skip(&d->j, NULL))
-            return false;
-    }
-    return !d->j.fault;
-}
-
 /* What a part says about its image, audio or file. */
 struct media {
     size_t bytes; /* of inline data */

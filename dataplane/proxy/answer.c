@@ -112,7 +112,7 @@ static void list_model(struct weir_exchange *x, struct model_list *l, struct wei
 static void list_route(struct weir_exchange *x, struct model_list *l,
                        const struct weir_policy_route *r)
 {
-    if (!weir_policy_selects(r->spec->callers, x->agent, WEIR_STR(""), NULL))
+    if (!weir_policy_selects(r->spec->callers, x->agent, WEIR_STR(""), NULL, NULL))
         return;
     for (size_t g = 0; g < r->group_count; g++) {
         for (size_t t = 0; t < r->groups[g].target_count; t++) {

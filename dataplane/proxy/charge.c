@@ -60,7 +60,7 @@ static struct weir_str scope_of(const struct weir_exchange *x, const struct weir
 static bool covers(const struct weir_exchange *x, const struct weir_policy_budget *b,
                    const struct weir_candidate *c)
 {
-    return weir_policy_selects(b->spec->selector, x->agent, x->model, c->provider);
+    return weir_policy_selects(b->spec->selector, x->agent, x->model, c->provider, &x->call);
 }
 
 /* Does the counter take what is spent at this target? */

@@ -190,9 +190,10 @@ weir_policy_credential(const struct weir_policy_provider *p, size_t n)
     return n < p->key_count ? &p->others[n - 1] : NULL;
 }
 
-/* Does the selector pick this call? provider may be NULL for "any". */
+/* Does the selector pick this call? provider may be NULL for "any", call for whatever tools. */
 bool weir_policy_selects(const Weir__V1__Selector *s, const struct weir_policy_agent *agent,
-                         struct weir_str model, const struct weir_policy_provider *provider);
+                         struct weir_str model, const struct weir_policy_provider *provider,
+                         const struct weir_llm_call *call);
 
 /* Can a call in this dialect pass as it is? */
 bool weir_policy_speaks(const struct weir_policy_provider *p, enum weir_dialect d);

@@ -30,8 +30,20 @@ static bool has_label(const Weir__V1__Metadata *m, const Weir__V1__Label *wanted
     return false;
 }
 
+/* More tools than are kept may be any. */
+static bool any_offered(const Weir__V1__Selector *s, const struct weir_llm_call *call)
+{
+    if (s->n_tools == 0 || !call || call->offers_more)
+        return true;
+    for (const struct weir_llm_offer *o = call->offers; o; o = o->next)
+        if (any_glob(s->tools, s->n_tools, o->name))
+            return true;
+    return false;
+}
+
 bool weir_policy_selects(const Weir__V1__Selector *s, const struct weir_policy_agent *agent,
-                         struct weir_str model, const struct weir_policy_provider *provider)
+                         struct weir_str model, const struct weir_policy_provider *provider,
+                         const struct weir_llm_call *call)
 {
     if (!s)
         return true;
@@ -45,7 +57,7 @@ bool weir_policy_selects(const Weir__V1__Selector *s, const struct weir_policy_a
     for (size_t i = 0; i < s->n_labels; i++)
         if (!has_label(agent->message->metadata, s->labels[i]))
             return false;
-    return true;
+    return any_offered(s, call);
 }
 
 struct weir_str weir_policy_alias(const Weir__V1__RouteSpec *route, struct weir_str model)

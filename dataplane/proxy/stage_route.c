@@ -59,7 +59,7 @@ static const struct weir_policy_route *pick_route(const struct weir_exchange *x)
         if (best && r->priority < best->priority)
             break; /* they are sorted */
         if (!matches || (best && exact <= best_exact) || !headers_match(r->spec, x->req) ||
-            !weir_policy_selects(r->spec->callers, x->agent, x->model, NULL))
+            !weir_policy_selects(r->spec->callers, x->agent, x->model, NULL, &x->call))
             continue;
         best = r;
         best_exact = exact;
@@ -349,7 +349,7 @@ static bool is_open(const struct weir_exchange *x, const struct weir_policy_rout
     for (size_t i = 0; i < r->spec->n_models && !may; i++)
         may = weir_policy_agent_may(x->agent, weir_str_of(r->spec->models[i]));
     return may && headers_match(r->spec, x->req) &&
-           weir_policy_selects(r->spec->callers, x->agent, WEIR_STR(""), NULL);
+           weir_policy_selects(r->spec->callers, x->agent, WEIR_STR(""), NULL, NULL);
 }
 
 static void add_keeper(struct weir_exchange *x, const struct weir_policy_route *r,

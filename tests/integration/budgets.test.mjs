@@ -179,6 +179,24 @@ test("B-06: how old the knowledge is that budgets are decided by is exported, an
   }, "the metric");
 });
 
+const tool = { openai: (name) => ({ type: "function", function: { name, parameters: { type: "object" } } }), anthropic: (name) => ({ name, input_schema: { type: "object" } }) };
+
+test("B-23: a budget of a tool counts the calls that offer it, in any client's API, and no others", async (t) => {
+  const { mock, weir, openai, anthropic } = await setting(t, { budgets: budget("shells", "{requests: 2}", { extra: '  selector: {tools: ["shell*"]}' }) });
+  const chats = (names) => openai.chat.completions.create(chat(names && { tools: names.map(tool.openai) }));
+  const messages = (names) => anthropic.messages.create(chat({ tools: names.map(tool.anthropic) }));
+  await chats(["read", "shell_exec"]);
+  await chats(["read"]);
+  await chats();
+  await messages(["shell"]);
+  await messages(["read"]);
+  for (const refused of [() => chats(["shell"]), () => messages(["read", "shell"])])
+    await assert.rejects(refused(), (e) => [402, 429].includes(e.status) && e.message.includes("shells"));
+  await chats(["read"]);
+  assert.equal(mock.calls.length, 6);
+  await settled(weir, "shells", 2);
+});
+
 // One budget of each level covers the call; whichever has the least left decides, and a refusal takes nothing from the others.
 for (const level of ["organization", "team", "project", "agent", "key", "user", "model", "provider"])
   test(`B-23: budgets of all levels hold together: the one of each ${level} refuses when it is used up`, async (t) => {

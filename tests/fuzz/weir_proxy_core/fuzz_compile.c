@@ -49,9 +49,9 @@ static void look(const struct weir_policy *p)
         return;
     (void)weir_policy_agent_may(key->agent, model);
     for (size_t i = 0; (r = weir_policy_route(p, i)); i++)
-        (void)weir_policy_selects(r->spec->callers, key->agent, model, at);
+        (void)weir_policy_selects(r->spec->callers, key->agent, model, at, NULL);
     for (size_t i = 0; (b = weir_policy_budget(p, i)); i++)
-        (void)weir_policy_selects(b->spec->selector, key->agent, model, at);
+        (void)weir_policy_selects(b->spec->selector, key->agent, model, at, NULL);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

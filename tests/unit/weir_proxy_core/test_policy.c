@@ -137,6 +137,10 @@ static void a_key_finds_its_agent_by_its_digest(void **state)
 
 static void a_selector_picks_by_every_list_that_is_not_empty(void **state)
 {
+    struct weir_llm_offer search = {.name = WEIR_STR_INIT("web_search")},
+                          shell = {.name = WEIR_STR_INIT("shell"), .next = &search};
+    const struct weir_llm_call call = {.offers = &shell};
+
     static const struct {
         const char *selector, *model;
         bool picked;
@@ -148,6 +152,9 @@ static void a_selector_picks_by_every_list_that_is_not_empty(void **state)
         {"{teams: [tools], models: [gpt-*]}", "o3", false},
         {"{providers: [oa]}", "gpt-4o", true},
         {"{providers: [an]}", "gpt-4o", false},
+        {"{tools: [web_*]}", "gpt-4o", true},
+        {"{tools: [rm, shell]}", "gpt-4o", true},
+        {"{tools: [rm]}", "gpt-4o", false},
         {"{projects: [x]}", "gpt-4o", false},
         {"{labels: {tier: gold}}", "gpt-4o", false},
     };
@@ -166,7 +173,7 @@ static void a_selector_picks_by_every_list_that_is_not_empty(void **state)
         k = weir_policy_find_key(p, WEIR_STR("weir_sk_unit"));
         assert_int_equal(weir_policy_selects(weir_policy_budget(p, 0)->spec->selector, k->agent,
                                              weir_str_of(cases[i].model),
-                                             weir_policy_provider(p, 0)),
+                                             weir_policy_provider(p, 0), &call),
                          cases[i].picked);
         weir_policy_unref(p);
     }
