@@ -143,9 +143,17 @@ default_prices() {
   PATH=$PWD/build/node/bin:$PATH node deploy/setup/prices.mjs build/prices.yaml
 }
 
+vocabularies() {
+  [ build/vocabulary/o200k_base.bpe -nt deploy/setup/vocabulary.mjs ] && [ build/vocabulary/cl100k_base.bpe -nt deploy/setup/vocabulary.mjs ] && return
+  say "vocabularies of tokenizers"
+  npm_packages deploy/setup
+  PATH=$PWD/build/node/bin:$PATH node deploy/setup/vocabulary.mjs build/vocabulary
+}
+
 install_packages "${packages[@]}"
 [ "$release" != debian:12 ] || unpack_libraries
 node_runtime
 default_prices
+vocabularies
 [ "$want" = run ] || npm_packages tests
 say "ready"
