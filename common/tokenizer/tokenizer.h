@@ -16,8 +16,9 @@ enum weir_vocabulary_kind {
 
 struct weir_vocabulary;
 
-/* Maps folder's file of that kind. WEIR_ENOTFOUND: there is none; WEIR_ECORRUPT: it isn't whole, or
- * of another version; WEIR_EIO. */
+/* Maps folder's file of that kind; NULL: of the folder that belongs to this program, which is
+ * ../share/weir/vocabulary from where the program lies, or ../../vocabulary where it was built.
+ * WEIR_ENOTFOUND: there is none; WEIR_ECORRUPT: it isn't whole, or of another version; WEIR_EIO. */
 WEIR_NODISCARD int weir_vocabulary_open(const char *folder, enum weir_vocabulary_kind kind,
                                         struct weir_vocabulary **out);
 void weir_vocabulary_close(struct weir_vocabulary *v); /* NULL is fine */

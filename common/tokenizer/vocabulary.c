@@ -89,14 +89,15 @@ static int map_file(const char *path, struct weir_vocabulary *v)
     return rc;
 }
 
-int weir_vocabulary_open(const char *folder, enum weir_vocabulary_kind kind,
-                         struct weir_vocabulary **out)
+static int open_in(const char *folder, const char *below, enum weir_vocabulary_kind kind,
+                   struct weir_vocabulary **out)
 {
     struct weir_vocabulary *v;
     char path[4096];
-    int rc, n = snprintf(path, sizeof path, "%s/%s.bpe", folder, weir_vocabulary_name(kind));
+    int n = snprintf(path, sizeof path, "%s%s/%s.bpe", folder, below, weir_vocabulary_name(kind));
+    int rc;
 
-    if (kind == WEIR_VOCABULARY_UNKNOWN || n < 0 || (size_t)n >= sizeof path)
+    if (n < 0 || (size_t)n >= sizeof path)
         return WEIR_ENOTFOUND;
     v = WEIR_NEW(struct weir_vocabulary);
     v->kind = kind;
@@ -109,6 +110,30 @@ int weir_vocabulary_open(const char *folder, enum weir_vocabulary_kind kind,
     }
     *out = v;
     return WEIR_OK;
+}
+
+static int open_own(enum weir_vocabulary_kind kind, struct weir_vocabulary **out)
+{
+    char program[2048];
+    ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
+    char *slash;
+    int rc;
+
+    program[n > 0 ? n : 0] = 0;
+    slash = strrchr(program, '/');
+    if (!slash)
+        return WEIR_ENOTFOUND;
+    *slash = 0;
+    rc = open_in(program, "/../share/weir/vocabulary", kind, out);
+    return rc == WEIR_ENOTFOUND ? open_in(program, "/../../vocabulary", kind, out) : rc;
+}
+
+int weir_vocabulary_open(const char *folder, enum weir_vocabulary_kind kind,
+                         struct weir_vocabulary **out)
+{
+    if (kind == WEIR_VOCABULARY_UNKNOWN)
+        return WEIR_ENOTFOUND;
+    return folder ? open_in(folder, "", kind, out) : open_own(kind, out);
 }
 
 void weir_vocabulary_close(struct weir_vocabulary *v)

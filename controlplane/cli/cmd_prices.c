@@ -2,6 +2,11 @@
 #include "controlplane/cli/http.h"
 #include "controlplane/cli/print.h"
 
+#include "base/file.h"
+#include "tokenizer/tokenizer.h"
+
+enum { MOST_TEXT = 64 << 20 };
+
 static const char *rate(struct weir_cli *cli, yyjson_val *e, const char *name)
 {
     yyjson_val *v = yyjson_obj_get(e, name);
@@ -55,6 +60,55 @@ static const char *tokens(struct weir_cli *cli, enum weir_cli_flag_id id)
     return weir__cli_escape(cli, cli->flags[id] ? cli->flags[id] : "1000000");
 }
 
+/* How many tokens a file has for a model, and what kind of a number that is. */
+static int count_file(struct weir_cli *cli, const char *path, const char *model, int64_t *out)
+{
+    enum weir_vocabulary_kind kind = weir_vocabulary_of_model(weir_str_of(model));
+    struct weir_vocabulary *v = NULL;
+    struct weir_token_count count;
+    struct weir_buf text;
+    bool mapped;
+    int rc;
+
+    weir_buf_init(&text, MOST_TEXT);
+    rc = weir_file_read(path, &text);
+    if (rc != WEIR_OK) {
+        weir__cli_complain(cli, "Give --input a number of tokens, or a file of at most 64 MiB.",
+                           "can't read %s: %s", path, weir_rc_name(rc));
+        weir_buf_fini(&text);
+        return WEIR_EXIT_REFUSED;
+    }
+    mapped = weir_vocabulary_open(NULL, kind, &v) == WEIR_OK;
+    count = weir_token_count(v, (struct weir_str){text.p, text.n});
+    weir_vocabulary_close(v);
+    weir_buf_fini(&text);
+    if (count.exact)
+        fprintf(cli->err, "%s: %lld tokens (%s)\n", path, (long long)count.tokens,
+                weir_vocabulary_name(kind));
+    else
+        fprintf(cli->err, "%s: at most %lld tokens (%s)\n", path, (long long)count.tokens,
+                kind == WEIR_VOCABULARY_UNKNOWN ? "its bytes: this model's vocabulary isn't known"
+                : mapped                        ? "a part of it has no place to split it"
+                                                : "its bytes: the vocabulary's file isn't there");
+    *out = count.tokens;
+    return WEIR_EXIT_OK;
+}
+
+/* --input: a number of tokens, or else a file. */
+static int read_input(struct weir_cli *cli, const char *model)
+{
+    const char *input = cli->flags[WEIR_FLAG_INPUT];
+    int64_t n;
+    int code;
+
+    if (!input || weir_str_i64(weir_str_of(input), &n) == WEIR_OK)
+        return WEIR_EXIT_OK;
+    code = count_file(cli, input, model, &n);
+    if (code == WEIR_EXIT_OK)
+        cli->flags[WEIR_FLAG_INPUT] = weir_arena_printf(cli->arena, "%lld", (long long)n);
+    return code;
+}
+
 static int cost(struct weir_cli *cli, const char *model)
 {
     static const char *const names[] = {"PART", ">TOKENS", ">A MILLION"};
@@ -94,5 +148,10 @@ static int cost(struct weir_cli *cli, const char *model)
 
 int weir__cli_prices(struct weir_cli *cli)
 {
-    return cli->arg_count ? cost(cli, cli->args[0]) : list(cli);
+    int code;
+
+    if (!cli->arg_count)
+        return list(cli);
+    code = read_input(cli, cli->args[0]);
+    return code == WEIR_EXIT_OK ? cost(cli, cli->args[0]) : code;
 }

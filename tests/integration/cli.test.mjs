@@ -226,3 +226,20 @@ test("prices: lists what is in force and says what a call would cost, as the led
   assert.match(unknown.err, /nobody-knows[\s\S]*PriceList/);
   assert.notEqual((await weirCli("prices", "mock-small", "--input", "many")).code, OK);
 });
+
+test("prices: the text of a file is counted, exactly where the model's vocabulary is known, else bounded by its bytes", async (t) => {
+  const { weir } = await setting(t, {});
+  const weirCli = at(weir);
+  const dir = fs.mkdtempSync("/tmp/weir-cli-");
+  t.after(() => fs.rmSync(dir, { recursive: true }));
+  const file = path.join(dir, "prompt.txt");
+  fs.writeFileSync(file, "hello world");
+  const tokens = (r) => JSON.parse(r.out).parts.find((p) => p.kind === "input").tokens;
+  const known = await weirCli("prices", "gpt-4o", "--input", file, "--output-tokens", "0", "-o", "json");
+  assert.equal(known.code, OK, known.all);
+  assert.equal(tokens(known), 2);
+  assert.match(known.err, /: 2 tokens \(o200k_base\)/);
+  const bounded = await weirCli("prices", "mock-small", "--input", file, "-o", "json");
+  assert.equal(tokens(bounded), 11);
+  assert.match(bounded.err, /at most 11 tokens/);
+});
