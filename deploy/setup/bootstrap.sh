@@ -17,7 +17,7 @@ packages=(gcc g++ libc6-dev cmake ninja-build pkg-config protobuf-compiler proto
   libuv1-dev libgrpc-dev libprotobuf-c-dev libyaml-dev libcmocka-dev libsqlite3-dev libpq-dev libssl-dev
   zlib1g-dev libzstd-dev libbrotli-dev libnghttp2-dev uthash-dev ca-certificates tzdata curl openssl)
 newer_packages=(libllhttp-dev libyyjson-dev libmbedtls-dev) # absent, or too old, on Debian 12
-test_packages=(clang libclang-rt-dev llvm clang-format clang-tidy chromium sqlite3 postgresql spin)
+test_packages=(clang libclang-rt-dev llvm clang-format clang-tidy chromium sqlite3 postgresql spin faketime iproute2 iptables)
 bench_packages=(nginx-light linux-perf)
 
 case $want in

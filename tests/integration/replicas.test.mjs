@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { Mock, Proc, agent, budget, chat, clients, freePort, prices, provider, route, setting, settled, spend, testTls, until } from "./lib/setup.mjs";
+import { Mock, Proc, agent, budget, freePort, prices, provider, route, setting, settled, spend, testTls, until } from "./lib/setup.mjs";
+import { assertExact, load, status } from "./lib/load.mjs";
 import { Postgres, PostgresPair, Replicas } from "./lib/replicas.mjs";
 
 async function fleet(t, { budgets = "", plan, ...options } = {}) {
@@ -12,37 +13,6 @@ async function fleet(t, { budgets = "", plan, ...options } = {}) {
   t.after(() => mock.stop());
   const policy = prices + agent("tester") + provider("oa", "openai", mock.url, { caFile: files.caFile }) + route("all", [["oa"]], "  retry: {attempts: 1}") + budgets;
   return { mock, replicas: await Replicas.start(t, { policy, ...options }) };
-}
-
-const status = (url, key) => clients(url, key).openai.chat.completions.create(chat()).then(() => 200, (e) => e.status ?? 0);
-
-// Callers that go on until told to stop. What they were told is counted by status; 0: no answer.
-function load(replicas, { callers = 3 } = {}) {
-  const counts = {};
-  let going = true;
-  const one = async (p) => {
-    while (going) {
-      const s = await status(p.url);
-      counts[s] = (counts[s] ?? 0) + 1;
-      if (s !== 200) await new Promise((r) => setTimeout(r, 20));
-    }
-  };
-  const all = Promise.all(replicas.proxies.flatMap((p) => Array.from({ length: callers }, () => one(p))));
-  return { counts, stop: () => ((going = false), all) };
-}
-
-// After the proxies' graceful end nothing is lent, and the three accounts of what was spent are one.
-async function assertExact(replicas, mock, name, limit) {
-  await replicas.stopProxies();
-  const control = replicas.controls.find((c) => !c.proc.gone).weir;
-  const { counters } = await settled(control, name, mock.bill);
-  for (const c of counters) assert.equal(BigInt(c.committed), 0n, JSON.stringify(c));
-  assert.ok(mock.bill <= limit, `${mock.bill} of ${limit}`);
-  await until(async () => {
-    const total = await spend(control);
-    assert.equal(BigInt(total.costNano), mock.bill);
-    return (total.calls >= mock.calls.length);
-  }, "the records to agree with the bill");
 }
 
 test("B-23: a replica killed and the database restarted under load: ledger, records and bill agree, nothing is overspent, a budget can be used up", async (t) => {

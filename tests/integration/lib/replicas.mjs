@@ -65,7 +65,9 @@ export class PostgresPair {
 }
 
 export class Replicas {
-  static async start(t, { policy, controls = 3, proxies = 4, pg = new Postgres(), mockKey = "sk-provider-canary-5f1e" }) {
+  // pg: null: one control plane on SQLite. envOf: what a process gets besides, by its name (control0, proxy3). prepare: what is done
+  // to its state folder once it is there.
+  static async start(t, { policy, controls = 3, proxies = 4, pg = new Postgres(), envOf = () => ({}), prepare = () => {}, mockKey = "sk-provider-canary-5f1e" }) {
     const r = new Replicas();
     r.dir = fs.mkdtempSync(path.join(os.tmpdir(), "weir-replicas-"));
     r.policy = policy;
@@ -73,12 +75,15 @@ export class Replicas {
     r.controls = [];
     r.proxies = [];
     r.pg = pg;
+    r.envOf = envOf;
+    r.prepare = prepare;
     t.after(() => r.end());
-    await r.pg.start();
+    await r.pg?.start();
     for (let i = 0; i < controls; i++) {
       const dir = path.join(r.dir, `control${i}`);
       const c = { state: path.join(dir, "state"), policyDir: path.join(dir, "policy"), grpc: `127.0.0.1:${await freePort()}`, apiPort: await freePort() };
       fs.mkdirSync(c.state, { recursive: true, mode: 0o700 });
+      prepare(`control${i}`, c.state);
       fs.mkdirSync(c.policyDir);
       fs.writeFileSync(path.join(c.policyDir, "policy.yaml"), policy);
       r.controls.push(c);
@@ -89,7 +94,8 @@ export class Replicas {
   }
   async startControl(i, { wait = true } = {}) {
     const c = this.controls[i];
-    c.proc = new Proc("weir-control", ["--state", c.state, "--policy", c.policyDir, "--store", this.pg.dsn, "--grpc", c.grpc, "--api", `127.0.0.1:${c.apiPort}`], this.env);
+    c.proc = new Proc("weir-control", ["--state", c.state, "--policy", c.policyDir, ...(this.pg ? ["--store", this.pg.dsn] : []), "--grpc", c.grpc, "--api", `127.0.0.1:${c.apiPort}`],
+      { ...this.env, ...this.envOf(`control${i}`) });
     if (wait) await this.ready(c);
     return c;
   }
@@ -102,14 +108,17 @@ export class Replicas {
   // order: which control planes, by number; all by default. The token comes from the first that runs.
   async startProxy(i, { order = this.controls.map((_, k) => k), token, wait = true } = {}) {
     const p = this.proxies[i] ?? { port: await freePort(), adminPort: await freePort(), state: path.join(this.dir, `proxy${i}`) };
-    fs.mkdirSync(p.state, { recursive: true, mode: 0o700 });
+    if (!fs.existsSync(p.state)) {
+      fs.mkdirSync(p.state, { recursive: true, mode: 0o700 });
+      this.prepare(`proxy${i}`, p.state);
+    }
     p.url = `http://127.0.0.1:${p.port}`;
     p.admin = `http://127.0.0.1:${p.adminPort}`;
     const join = path.join(this.dir, `join${i}`);
     const from = this.controls.find((c) => c.proc && !c.proc.gone);
     fs.writeFileSync(join, `${token ?? (await this.joinToken(from))}\n`, { mode: 0o600 });
     p.proc = new Proc("weir-proxy", ["--state", p.state, "--control", order.map((k) => this.controls[k].grpc).join(","), "--control-ca", path.join(this.controls[order[0]].state, "ca.crt"),
-      "--join-token-file", join, "--listen", `127.0.0.1:${p.port}`, "--admin", `127.0.0.1:${p.adminPort}`, "--node", `proxy${i}`], this.env);
+      "--join-token-file", join, "--listen", `127.0.0.1:${p.port}`, "--admin", `127.0.0.1:${p.adminPort}`, "--node", `proxy${i}`], { ...this.env, ...this.envOf(`proxy${i}`) });
     this.proxies[i] = p;
     if (wait) await new Weir().waitReady(p.proc, `${p.admin}/readyz`);
     return p;
@@ -123,7 +132,7 @@ export class Replicas {
   async end() {
     await this.stopProxies();
     await Promise.all(this.controls.map((c) => c.proc?.stop()));
-    await this.pg.end();
+    await this.pg?.end();
     for (const p of [...this.controls, ...this.proxies])
       if (p.proc && /AddressSanitizer|runtime error:|assertion failed/.test(p.proc.output)) throw new Error(`${p.proc.name}: ${p.proc.output.slice(-4000)}`);
     if (!process.env.WEIR_KEEP) fs.rmSync(this.dir, { recursive: true, force: true });
