@@ -376,8 +376,13 @@ void weir_alerts_tell(void *alerts, const struct weir_ledger_crossing *x)
     bool told;
 
     telling->id = x->id;
-    WEIR_LOG(WEIR_LOG_WARN, "alerts", "budget %s \"%s\" has crossed %lld%s", x->budget, x->scope,
-             (long long)x->threshold, x->kind == WEIR_ALERT_PERCENT ? " %" : "/1000 of its mean");
+    if (x->kind == WEIR_ALERT_ASKED)
+        WEIR_LOG(WEIR_LOG_WARN, "alerts", "budget %s \"%s\" has calls that wait for a person",
+                 x->budget, x->scope);
+    else
+        WEIR_LOG(WEIR_LOG_WARN, "alerts", "budget %s \"%s\" has crossed %lld%s", x->budget,
+                 x->scope, (long long)x->threshold,
+                 x->kind == WEIR_ALERT_PERCENT ? " %" : "/1000 of its mean");
     (void)pthread_mutex_lock(&a->mutex);
     for (size_t i = 0; i < a->n_targets && !a->stop; i++) {
         const struct weir_alert_target *t = &a->targets[i];

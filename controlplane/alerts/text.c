@@ -26,7 +26,11 @@ static void add_sentence(const struct weir_ledger_crossing *x, struct weir_buf *
 {
     weir_buf_addf(out, "Budget %s%s%s%s ", x->budget, x->scope[0] ? " (" : "", x->scope,
                   x->scope[0] ? ")" : "");
-    if (x->kind == WEIR_ALERT_PERCENT) {
+    if (x->kind == WEIR_ALERT_ASKED) {
+        weir_buf_addz(out, "has calls that wait for somebody to raise or deny it (weir budget): ");
+        add_amount(out, x->unit, x->hour);
+        weir_buf_addz(out, " are needed, ");
+    } else if (x->kind == WEIR_ALERT_PERCENT) {
         weir_buf_addf(out, "has used %" PRId64 " %% of its limit: ", x->threshold);
     } else {
         weir_buf_addf(out, "burns more than %" PRId64 ".%" PRId64 " times its mean: ",
@@ -63,6 +67,13 @@ void weir__alert_text(const struct weir_ledger_crossing *x, struct weir_buf *out
     weir_buf_addf(out, "\nAlert: %" PRId64 "\n", x->id);
 }
 
+static const char *type_of(enum weir_alert_kind kind)
+{
+    return kind == WEIR_ALERT_PERCENT ? "budget.percent"
+           : kind == WEIR_ALERT_BURN  ? "budget.burnRate"
+                                      : "budget.asked";
+}
+
 void weir__alert_json(const struct weir_ledger_crossing *x, bool slack, struct weir_buf *out)
 {
     struct weir_buf sentence;
@@ -74,19 +85,20 @@ void weir__alert_json(const struct weir_ledger_crossing *x, bool slack, struct w
     weir_jw_str(&w, "text", weir_buf_str(&sentence));
     if (!slack) {
         weir_jw_i64(&w, "id", x->id);
-        weir_jw_z(&w, "type", x->kind == WEIR_ALERT_PERCENT ? "budget.percent" : "budget.burnRate");
+        weir_jw_z(&w, "type", type_of(x->kind));
         weir_jw_z(&w, "budget", x->budget);
         weir_jw_z(&w, "scope", x->scope);
         weir_jw_z(&w, "unit",
                   x->unit == WEIR_UNIT_NANO_USD ? "nanoUsd"
                   : x->unit == WEIR_UNIT_TOKENS ? "tokens"
                                                 : "requests");
-        weir_jw_i64(&w, x->kind == WEIR_ALERT_PERCENT ? "percent" : "burnRateThousandths",
-                    x->threshold);
+        if (x->kind != WEIR_ALERT_ASKED)
+            weir_jw_i64(&w, x->kind == WEIR_ALERT_PERCENT ? "percent" : "burnRateThousandths",
+                        x->threshold);
         weir_jw_i64(&w, "spent", x->settled);
         weir_jw_i64(&w, "limit", x->limit);
-        if (x->kind == WEIR_ALERT_BURN)
-            weir_jw_i64(&w, "lastHour", x->hour);
+        if (x->kind != WEIR_ALERT_PERCENT)
+            weir_jw_i64(&w, x->kind == WEIR_ALERT_BURN ? "lastHour" : "need", x->hour);
         weir_jw_i64(&w, "windowStartMs", x->window_start_ms);
         if (x->window_end_ms >= 0)
             weir_jw_i64(&w, "windowEndMs", x->window_end_ms);

@@ -340,8 +340,8 @@ static void check_alert(struct check *c, const struct weir__config_item *i,
     char path[64];
 
     (void)snprintf(path, sizeof path, "spec.alerts[%zu]", k);
-    if (a->has_percent == (a->burnrate != NULL))
-        bad(c, i, path, "must have exactly one of percent, burnRate");
+    if (a->has_percent + (a->burnrate != NULL) + (a->has_asked && a->asked) != 1)
+        bad(c, i, path, "must have exactly one of percent, burnRate, asked");
     if (a->webhook && weir_url_parse(weir_str_of(a->webhook), &url, &wrong))
         bad(c, i, path, "has a webhook that %s", wrong);
     if (!a->webhook && !a->command)
@@ -366,6 +366,8 @@ static void check_alerts(struct check *c, const struct weir__config_item *i,
         check_alert(c, i, b->alerts[k], k);
         if (b->alerts[k]->burnrate && short_window)
             bad(c, i, "spec.alerts", "burnRate needs a window of at least 4 hours");
+        if (b->alerts[k]->asked && b->onexhausted != WEIR__V1__ON_EXHAUSTED__ask)
+            bad(c, i, "spec.alerts", "asked needs onExhausted: ask");
     }
 }
 

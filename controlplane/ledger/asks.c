@@ -103,7 +103,7 @@ static void refuse(struct weir__core *c, const struct weir__ask *a, const struct
 
     if (wait_ms >= 0)
         told.end_ms = c->now.wall_ms + wait_ms;
-    answered.denied = a->person && a->need > 0 && weir__petition(c, a);
+    answered.denied = a->person && a->need > 0 && weir__petition(c, a, w->id);
     weir__out_refusal(c, &answered, &told, false, "used up");
 }
 

@@ -166,6 +166,8 @@ static int64_t reached(const struct weir__core *c, const struct weir_ledger_aler
     int64_t over = c->now.wall_ms - s->begun_ms;
     __int128 part;
 
+    if (a->kind == WEIR_ALERT_ASKED)
+        return -1; /* not for spending */
     if (s->limit <= 0 || s->settled <= 0)
         return s->limit > 0 ? 0 : -1;
     if (a->kind == WEIR_ALERT_PERCENT) {
@@ -300,6 +302,38 @@ static void look(struct weir__core *c, const struct weir__touched *t)
             fire(c, &s, a);
         else if (part >= 0 && part < 900 && (!k || k->fired))
             rearm(c, &s, a);
+    }
+}
+
+/* Asks of the same batch have one time, and are told once. */
+static void rearm_asked(struct weir__core *c, int64_t window)
+{
+    struct weir_stmt *st =
+        weir__stmt(c, "DELETE FROM alerts WHERE \"window\" = ?1 AND what = ?2 AND at_ms < ?3");
+
+    if (!st)
+        return;
+    weir_stmt_bind_i64(st, 1, window);
+    weir_stmt_bind_i64(st, 2, WEIR_ALERT_ASKED);
+    weir_stmt_bind_i64(st, 3, c->now.wall_ms);
+    weir__run(c, st);
+}
+
+void weir__crossing_asked(struct weir__core *c, int64_t window, int64_t need)
+{
+    const struct weir__budget *b;
+    struct state s;
+
+    if (!c->budgets || !c->budgets->has_alerts || !read_state(c, window, &s) ||
+        !(b = weir__budget_find(c, s.budget)))
+        return;
+    s.hour = need;
+    for (size_t i = 0; i < b->def.n_alerts; i++) {
+        if (b->def.alerts[i].kind != WEIR_ALERT_ASKED)
+            continue;
+        rearm_asked(c, window);
+        fire(c, &s, &b->def.alerts[i]);
+        return;
     }
 }
 

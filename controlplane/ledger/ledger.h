@@ -31,6 +31,7 @@ enum { WEIR_ROLLING_STEPS = 60 };
 enum weir_alert_kind {
     WEIR_ALERT_PERCENT = 1, /* of the limit is spent */
     WEIR_ALERT_BURN = 2,    /* the last hour against the mean of the window, in thousandths */
+    WEIR_ALERT_ASKED = 3,   /* calls have begun to wait for a person; the threshold is 1 */
 };
 
 struct weir_ledger_alert {
@@ -46,7 +47,7 @@ struct weir_ledger_crossing {
     const char *budget, *scope;
     enum weir_unit unit;
     int64_t settled, limit;
-    int64_t hour;                           /* spent in the last hour, for WEIR_ALERT_BURN */
+    int64_t hour; /* spent in the last hour, for WEIR_ALERT_BURN; needed, for WEIR_ALERT_ASKED */
     int64_t window_start_ms, window_end_ms; /* as in query.h */
     int64_t at_ms;
 };

@@ -6,7 +6,7 @@
 
 enum { DENIED_FOR_MS = 60000, KEPT_MS = 86400000 };
 
-bool weir__petition(struct weir__core *c, const struct weir__ask *a)
+bool weir__petition(struct weir__core *c, const struct weir__ask *a, int64_t window)
 {
     struct weir_stmt *st = weir__stmt(
         c,
@@ -19,8 +19,8 @@ bool weir__petition(struct weir__core *c, const struct weir__ask *a)
         " need = CASE WHEN petitions.last_ms >= ?4 - ?5 AND petitions.need > excluded.need"
         " THEN petitions.need ELSE excluded.need END,"
         " denied_ms = CASE WHEN petitions.denied_ms < ?4 - ?5 THEN 0 ELSE petitions.denied_ms END"
-        " RETURNING denied_ms");
-    int64_t denied_ms = 0;
+        " RETURNING CASE WHEN denied_ms > 0 THEN 2 WHEN since_ms = ?4 THEN 1 ELSE 0 END");
+    int64_t how = 0; /* 1: nobody waited before; 2: denied */
 
     if (!st)
         return false;
@@ -29,8 +29,10 @@ bool weir__petition(struct weir__core *c, const struct weir__ask *a)
     weir_stmt_bind_i64(st, 3, a->need);
     weir_stmt_bind_i64(st, 4, c->now.wall_ms);
     weir_stmt_bind_i64(st, 5, DENIED_FOR_MS);
-    weir__run_i64(c, st, &denied_ms);
-    return denied_ms > 0;
+    weir__run_i64(c, st, &how);
+    if (how == 1)
+        weir__crossing_asked(c, window, a->need);
+    return how == 2;
 }
 
 /* scope NULL: every counter. The rows that were there. */

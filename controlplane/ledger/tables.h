@@ -62,7 +62,7 @@ bool weir__counter_fits(struct weir__core *c, struct weir__budget *b);
 void weir__prune(struct weir__core *c); /* prune.c */
 
 /* petitions.c: a call waits for a person. True: who said no. */
-bool weir__petition(struct weir__core *c, const struct weir__ask *a);
+bool weir__petition(struct weir__core *c, const struct weir__ask *a, int64_t window);
 void weir__petitions_granted(struct weir__core *c, const char *budget, const char *scope);
 /* WEIR_EEXIST: nobody waits there. */
 int weir__petitions_deny(struct weir__core *c, const char *budget, const char *scope);
@@ -80,6 +80,7 @@ void weir__count_spent(struct weir__core *c, const struct weir__window *w, int64
 
 /* crossings.c */
 void weir__touch(struct weir__core *c, int64_t window, int64_t spent);
+void weir__crossing_asked(struct weir__core *c, int64_t window, int64_t need);
 void weir__crossings_look(struct weir__core *c); /* at the end of the batch */
 void weir__crossings_tell(struct weir__core *c); /* after its commit */
 void weir__crossings_tick(struct weir__core *c);

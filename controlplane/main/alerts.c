@@ -32,6 +32,8 @@ struct weir_ledger_alert weir_control_alert_of(const struct Weir__V1__Alert *m)
     struct weir_ledger_alert a = {.kind = m->burnrate ? WEIR_ALERT_BURN : WEIR_ALERT_PERCENT,
                                   .threshold = m->has_percent ? m->percent : 0};
 
+    if (m->asked)
+        return (struct weir_ledger_alert){.kind = WEIR_ALERT_ASKED, .threshold = 1};
     if (m->burnrate && weir_config_burn_rate(m->burnrate, &a.threshold))
         a.threshold = 0;
     return a;

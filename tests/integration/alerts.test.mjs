@@ -32,6 +32,35 @@ const spend = async (openai, n) => {
   for (let i = 0; i < n; i++) await openai.chat.completions.create(chat());
 };
 
+test("calls that begin to wait for a person are told once for all of them, and again when they wait anew", async (t) => {
+  const plain = await receiver(t), slack = await receiver(t);
+  const { weir, openai } = await setting(t, {
+    budgets: budget("calls", "{requests: 2}", { window: "month", extra: `  onExhausted: ask
+  maxWait: 60s
+  alerts:
+    - {asked: true, webhook: "${plain.url}"}
+    - {asked: true, webhook: "${slack.url}", format: slack}` }),
+  });
+  const call = () => openai.chat.completions.create(chat());
+  const raise = (by) => weir.api("/budgets/default/calls/raise", { method: "POST", body: JSON.stringify({ by, untilMs: Date.now() + 3_600_000 }) });
+  await spend(openai, 2);
+  await settled(weir, "calls", 2);
+  assert.equal(plain.posts.length, 0, "spending is no question");
+  const waiting = [call(), call()];
+  await until(() => plain.posts.length === 1 && slack.posts.length === 1, "both webhooks");
+  const body = JSON.parse(plain.posts[0].text);
+  assert.deepEqual([body.type, body.budget, body.need, body.limit, body.unit], ["budget.asked", "default/calls", 1, 2, "requests"]);
+  assert.match(JSON.parse(slack.posts[0].text).text, /Budget default\/calls has calls that wait for somebody .* 1 requests are needed, 2 requests of 2 requests are spent/);
+  await raise("2");
+  await Promise.all(waiting);
+  assert.equal(plain.posts.length, 1, "two calls are one question");
+  const third = call();
+  await until(() => plain.posts.length === 2, "the next question");
+  await raise("1");
+  await third;
+  await settled(weir, "calls", 5);
+});
+
 test("each threshold is told once, as JSON and as Slack takes it, signed, and not again after a restart", async (t) => {
   const plain = await receiver(t), slack = await receiver(t);
   const secretFile = path.join(folder(t), "secret");

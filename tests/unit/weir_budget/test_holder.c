@@ -439,6 +439,25 @@ static void b_06_the_age_of_decisions_is_bounded_and_exported(void **state)
 }
 
 /* As long as the ledger answers heartbeats, a lease is good however long its call is silent. */
+static void b_29_a_call_on_a_lease_is_admitted_without_a_word_to_anybody(void **state)
+{
+    struct bench *b = *state;
+    struct call calls[100];
+    int reports;
+
+    assert_int_equal(admit(b, &calls[0], 1000), WEIR_EWAIT);
+    grant(b, "led-1", 1000, -1);
+    settle(b, &calls[0], 0);
+    pass(b, 200);
+    reports = b->reports;
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(admit(b, &calls[i], 4), WEIR_OK);
+    assert_int_equal(b->asks, 1);
+    assert_int_equal(b->reports, reports);
+    for (int i = 0; i < 100; i++)
+        settle(b, &calls[i], 4);
+}
+
 static void a_long_call_keeps_its_lease_while_the_ledger_answers(void **state)
 {
     struct bench *b = *state;
@@ -600,6 +619,7 @@ int main(void)
         CASE(what_a_recall_took_is_not_asked_back_at_once),
         CASE(spending_past_the_hold_counts_and_is_a_breach),
         CASE(a_debt_is_asked_for_again_by_its_number_and_unchanged),
+        CASE(b_29_a_call_on_a_lease_is_admitted_without_a_word_to_anybody),
         CASE(b_06_the_age_of_decisions_is_bounded_and_exported),
         CASE(a_drained_holder_has_nothing_left),
         CASE(senseless_messages_are_ignored),

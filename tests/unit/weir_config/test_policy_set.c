@@ -110,10 +110,10 @@ static void what_does_not_fit_together_gets_its_exact_sentence(void **state)
                      "burnRate: 3x, command: a}, {burnRate: 1x, command: a}, {percent: 5, "
                      "command: a, secretFile: b, format: slack}]}"),
          "",
-         "a.yaml:4: Budget/b: spec.alerts[0]: must have exactly one of percent, burnRate\n"
+         "a.yaml:4: Budget/b: spec.alerts[0]: must have exactly one of percent, burnRate, asked\n"
          "a.yaml:4: Budget/b: spec.alerts[0]: has a webhook that must start with http:// "
          "or https://\n"
-         "a.yaml:4: Budget/b: spec.alerts[1]: must have exactly one of percent, burnRate\n"
+         "a.yaml:4: Budget/b: spec.alerts[1]: must have exactly one of percent, burnRate, asked\n"
          "a.yaml:4: Budget/b: spec.alerts: burnRate needs a window of at least 4 hours\n"
          "a.yaml:4: Budget/b: spec.alerts[2]: has a burnRate that is no multiple: write \"3x\" or "
          "\"1.5x\", at most 1000x\n"

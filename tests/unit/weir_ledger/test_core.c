@@ -40,20 +40,39 @@ static void on_down(void *arg, const Weir__V1__BudgetDown *down)
     h->closed += (int)down->n_closed;
 }
 
+static int questions;
+static int64_t question, needed;
+
+static void on_crossing(void *arg, const struct weir_ledger_crossing *x)
+{
+    (void)arg;
+    assert_int_equal(x->kind, WEIR_ALERT_ASKED);
+    questions += x->id != question; /* one that nobody confirmed is told again */
+    question = x->id;
+    needed = x->hour;
+}
+
 static void begin(enum weir_budget_mode mode, int64_t max_counters)
 {
+    const struct weir_ledger_alert asked = {.kind = WEIR_ALERT_ASKED, .threshold = 1};
     const struct weir_ledger_budget budget = {.id = "default/team",
                                               .unit = WEIR_UNIT_TOKENS,
                                               .mode = mode,
                                               .window = WEIR_WINDOW_TOTAL,
                                               .max_counters = max_counters,
+                                              .alerts = &asked,
+                                              .n_alerts = 1,
                                               .limit = 1000};
     struct weir__budget_set *set;
 
     memset(&heard, 0, sizeof heard);
+    questions = 0;
+    question = 0;
     now = (struct weir__core_time){.wall_ms = 1800000000000, .mono_ms = 5000000};
-    assert_int_equal(weir__core_create(&(struct weir_ledger_options){.path = at.dsn}, now, &core),
-                     WEIR_OK);
+    assert_int_equal(
+        weir__core_create(&(struct weir_ledger_options){.path = at.dsn, .on_crossing = on_crossing},
+                          now, &core),
+        WEIR_OK);
     assert_int_equal(weir__budget_set_make(&budget, 1, &set), WEIR_OK);
     weir__core_begin(core, now);
     weir__core_set_budgets(core, set);
@@ -264,6 +283,50 @@ static void a_raise_keeps_no_counter_that_holds_nothing(void **state)
     weir__core_destroy(core);
 }
 
+/* An ask of a call that waits for a person. */
+static void petition(struct weir__conn *conn, uint64_t asked, int64_t need)
+{
+    Weir__V1__BudgetUp up = WEIR__V1__BUDGET_UP__INIT;
+    Weir__V1__LeaseAsk a = WEIR__V1__LEASE_ASK__INIT, *list[] = {&a};
+
+    up.incarnation = (char *)"worker-1";
+    up.asks = list;
+    up.n_asks = 1;
+    a.budget = (char *)"default/team";
+    a.scope = (char *)"session";
+    a.has_seq = a.has_need = a.has_want = a.has_person = a.person = true;
+    a.seq = asked;
+    a.need = a.want = need;
+    weir__core_up(core, conn, &up);
+}
+
+static void asks_of_a_counter_are_one_question_until_somebody_answers(void **state)
+{
+    struct weir__conn *conn;
+
+    (void)state;
+    begin(WEIR_MODE_HARD, 0);
+    conn = weir__core_connect(core, "node", on_down, &heard);
+    weir__core_begin(core, now);
+    petition(conn, 1, 1500);
+    petition(conn, 2, 1600);
+    assert_int_equal(weir__core_end(core), WEIR_OK);
+    pass(1000);
+    weir__core_begin(core, now);
+    petition(conn, 3, 1700);
+    assert_int_equal(weir__core_end(core), WEIR_OK);
+    assert_int_equal(questions, 1);
+    assert_int_equal(needed, 1500);
+    assert_int_equal(enter(WEIR_ENTRY_RAISE, 5), WEIR_OK);
+    pass(1000);
+    weir__core_begin(core, now);
+    petition(conn, 4, 1800);
+    assert_int_equal(weir__core_end(core), WEIR_OK);
+    assert_int_equal(questions, 2);
+    weir__core_disconnect(core, conn, now);
+    weir__core_destroy(core);
+}
+
 /* What a second holder can be lent when the first has not been heard of for an hour. */
 static int64_t left_after_silence(enum weir_budget_mode mode)
 {
@@ -334,6 +397,7 @@ int main(void)
         CASE(a_correction_of_a_counter_that_was_never_lent_anything_stays),
         CASE(corrections_add_up_to_no_more_than_an_amount_can_be),
         CASE(a_raise_keeps_no_counter_that_holds_nothing),
+        CASE(asks_of_a_counter_are_one_question_until_somebody_answers),
         CASE(a_hard_budget_takes_nothing_back_from_a_holder_that_is_silent),
         /* A database server has a clock of its own, which the test can't move. */
         cmocka_unit_test_setup_teardown(a_soft_budget_does_after_a_time, sqlite, end),
