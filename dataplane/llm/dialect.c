@@ -1,5 +1,7 @@
 #include "dataplane/llm/llm_internal.h"
 
+#include <inttypes.h>
+
 const struct weir_llm_ops *weir_llm_ops(enum weir_dialect d)
 {
     static const struct weir_llm_ops *const table[WEIR_DIALECT_ALL] = {
@@ -181,5 +183,19 @@ int weir_llm_model_body(enum weir_dialect d, const struct weir_llm_model *model,
                         struct weir_buf *out)
 {
     ops_or_chat(d)->model(model, created_s, out);
+    return out->full ? WEIR_ELIMIT : WEIR_OK;
+}
+
+int weir_llm_count_body(enum weir_dialect d, int64_t tokens, struct weir_buf *out)
+{
+    static const char *const before[WEIR_DIALECT_CLIENTS] = {
+        [WEIR_DIALECT_ANTHROPIC_MESSAGES] = "{\"input_tokens\":",
+        [WEIR_DIALECT_OPENAI_RESPONSES] = "{\"object\":\"response.input_tokens\",\"input_tokens\":",
+        [WEIR_DIALECT_GEMINI] = "{\"totalTokens\":",
+        [WEIR_DIALECT_BEDROCK] = "{\"inputTokens\":",
+    };
+
+    WEIR_ASSERT(d < WEIR_DIALECT_CLIENTS && before[d]);
+    weir_buf_addf(out, "%s%" PRId64 "}", before[d], tokens);
     return out->full ? WEIR_ELIMIT : WEIR_OK;
 }

@@ -208,6 +208,9 @@ int weir_llm_models_body(enum weir_dialect d, const struct weir_llm_model *model
 int weir_llm_model_body(enum weir_dialect d, const struct weir_llm_model *model, int64_t created_s,
                         struct weir_buf *out);
 
+/* Appends the answer to a request that asks how many tokens a call brings. */
+int weir_llm_count_body(enum weir_dialect d, int64_t tokens, struct weir_buf *out);
+
 struct weir_llm_echo; /* opaque; lives in the arena it was made in */
 
 struct weir_llm_echo_conf {

@@ -8,7 +8,12 @@
 #include "dataplane/proxy/attempt.h"
 #include "dataplane/proxy/worker.h"
 
-enum { MAX_ERROR_BYTES = 16384, MAX_MODELS_BYTES = 4 << 20, MAX_MODELS = 1024 };
+enum {
+    MAX_ERROR_BYTES = 16384,
+    MAX_MODELS_BYTES = 4 << 20,
+    MAX_MODELS = 1024,
+    MAX_COUNT_BYTES = 256
+};
 
 static const struct weir_http_header json_type = {{"content-type", 12}, {"application/json", 16}};
 
@@ -160,6 +165,23 @@ enum weir_verdict weir_answer_models(struct weir_exchange *x)
     x->status = 200;
     x->response_bytes = body.n;
     n = 1 + weir_answer_headers(x, false, h + 1);
+    weir_http_respond(x->req, 200, h, n, weir_buf_str(&body));
+    weir_buf_fini(&body);
+    return WEIR_V_DONE;
+}
+
+enum weir_verdict weir_answer_count(struct weir_exchange *x)
+{
+    struct weir_http_header h[WEIR_ANSWER_HEADERS + 2] = {json_type,
+                                                          header("x-weir-count", "estimate")};
+    struct weir_buf body;
+    size_t n;
+
+    weir_buf_init(&body, MAX_COUNT_BYTES);
+    weir_llm_count_body(x->endpoint.dialect, x->call.input_estimate, &body);
+    x->status = 200;
+    x->response_bytes = body.n;
+    n = 2 + weir_answer_headers(x, false, h + 2);
     weir_http_respond(x->req, 200, h, n, weir_buf_str(&body));
     weir_buf_fini(&body);
     return WEIR_V_DONE;

@@ -10,6 +10,8 @@
 enum weir_verdict weir_answer_error(struct weir_exchange *x, const struct weir_err *err);
 enum weir_verdict weir_answer_hello(struct weir_exchange *x);  /* 200, empty */
 enum weir_verdict weir_answer_models(struct weir_exchange *x); /* what this caller may name */
+/* 200, an estimate of the call's input tokens, which x-weir-count says that it is. */
+enum weir_verdict weir_answer_count(struct weir_exchange *x);
 
 /* For clients whose request never became an exchange: the body of the server's own error. */
 void weir_answer_protocol_error(struct weir_http_req *req, unsigned status, const char *code,

@@ -417,6 +417,27 @@ static int edit_fields(struct weir_exchange *x, struct weir_err *err)
     return weir_llm_decode(&x->endpoint, x->body, x->arena, &x->call, err);
 }
 
+/* Nobody there counts in the caller's own API: is there a target that would take the call itself?
+ */
+static bool is_counted_here(struct weir_exchange *x)
+{
+    struct weir_candidate unused;
+    bool serves = false;
+
+    if (x->endpoint.operation != WEIR_OP_COUNT_TOKENS)
+        return false;
+    x->endpoint.operation = WEIR_OP_GENERATE;
+    for (size_t g = 0; g < x->route->group_count && !serves; g++)
+        for (size_t i = 0; i < x->route->groups[g].target_count && !serves; i++) {
+            const struct weir_policy_target *t = &x->route->groups[g].targets[i];
+
+            serves = make_candidate(x, t, OWN_DIALECT, &unused) ||
+                     make_candidate(x, t, ANY_FOREIGN, &unused);
+        }
+    x->endpoint.operation = WEIR_OP_COUNT_TOKENS;
+    return serves;
+}
+
 enum weir_verdict weir_stage_route(struct weir_exchange *x)
 {
     struct weir_err err;
@@ -453,6 +474,8 @@ enum weir_verdict weir_stage_route(struct weir_exchange *x)
     if (!x->routed_model.p)
         x->routed_model = x->model;
     list_candidates(x);
+    if (x->candidate_count == 0 && is_counted_here(x))
+        return weir_answer_count(x);
     if (x->candidate_count == 0 && waits_for_secret(x->route))
         return weir_answer_error(
             x, &(struct weir_err){.rc = WEIR_EAGAIN,
