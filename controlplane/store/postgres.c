@@ -162,6 +162,36 @@ static int configure(struct weir__pg *p)
     return weir__pg_done(p, weir__pg_answer(p, PQsendQuery(p->conn, sql)), "settings");
 }
 
+static bool knows_several_hosts(PGconn *conn)
+{
+    PQconninfoOption *options = PQconninfo(conn);
+    bool several = false;
+
+    for (PQconninfoOption *o = options; o && o->keyword; o++)
+        several =
+            several || ((strcmp(o->keyword, "host") == 0 || strcmp(o->keyword, "hostaddr") == 0) &&
+                        o->val && strchr(o->val, ','));
+    PQconninfoFree(options);
+    return several;
+}
+
+/* Of several hosts another may take over. Which of them is waited for can't be told from here, but
+ * whether any is. No reason to stop: for soft budgets that may be meant. */
+static void warn_unless_waited_for(struct weir__pg *p)
+{
+    static const char sql[] = "SELECT current_setting('synchronous_standby_names')";
+    PGresult *r;
+
+    if (!(p->flags & WEIR_STORE_FULL_SYNC) || !knows_several_hosts(p->conn))
+        return;
+    r = weir__pg_answer(p, PQsendQuery(p->conn, sql));
+    if (r && PQresultStatus(r) == PGRES_TUPLES_OK && PQntuples(r) == 1 && !*PQgetvalue(r, 0, 0))
+        WEIR_LOG(WEIR_LOG_WARN, "store",
+                 "the store names several hosts, but PostgreSQL's commits wait for no standby: a "
+                 "failover may forget money that was lent; set synchronous_standby_names");
+    PQclear(r);
+}
+
 static int try_connect(struct weir__pg *p)
 {
     bool reader = p->flags & WEIR_STORE_READ_ONLY;
@@ -185,9 +215,10 @@ static int try_connect(struct weir__pg *p)
     (void)PQsetNoticeReceiver(p->conn, on_notice, p);
     p->epoch++;
     if (configure(p) == WEIR_OK)
-        return WEIR_OK;
-    disconnect(p);
-    return WEIR_ECONNECT;
+        warn_unless_waited_for(p);
+    else
+        disconnect(p);
+    return p->conn ? WEIR_OK : WEIR_ECONNECT;
 }
 
 int weir__pg_connected(struct weir__pg *p)

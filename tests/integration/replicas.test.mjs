@@ -40,6 +40,7 @@ test("B-23: the database's machine burns down under load and its standby takes o
   const { mock, replicas } = await fleet(t, { pg, budgets: budget("money", "{usd: 0.012}"), plan: () => ({ tokens: 40, delayMs: 5 }) });
   const running = load(replicas);
   await until(() => mock.calls.length >= 100, "100 calls");
+  for (const c of replicas.controls) assert.doesNotMatch(c.proc.output, /commits wait for no standby/);
   await pg.failOver();
   const before = mock.calls.length;
   await until(() => mock.calls.length >= before + 120, "calls past the failover", 60_000);
@@ -233,4 +234,17 @@ test("weir migrate moves a state folder into PostgreSQL, where money, records, k
   assert.match(r.text, /: 0 contradictions/);
   r = await run("migrate", ...to);
   assert.equal(r.code, 0, r.text);
+});
+
+test("a control plane that knows several database hosts warns when commits wait for no standby; one that knows a single host has nothing to warn of", async (t) => {
+  const pg = new Postgres();
+  const single = pg.dsn;
+  pg.dsn = single.replace(pg.dir, `${pg.dir},${pg.dir}`);
+  const { replicas } = await fleet(t, { controls: 1, proxies: 0, pg });
+  const warning = /names several hosts, but PostgreSQL's commits wait for no standby: .* set synchronous_standby_names/;
+  await until(() => warning.test(replicas.controls[0].proc.output), "the warning");
+  await replicas.controls[0].proc.stop();
+  pg.dsn = single;
+  await replicas.startControl(0);
+  assert.doesNotMatch(replicas.controls[0].proc.output, warning);
 });
