@@ -58,11 +58,11 @@ static const char *const schema[] = {
     "CREATE TABLE recent(\"window\" {int} NOT NULL, end_ms {int} NOT NULL,"
     "  amount {int} NOT NULL, PRIMARY KEY(\"window\", end_ms)) {strict, keyed};",
     "ALTER TABLE entries ADD COLUMN reason TEXT",
-    "CREATE TABLE burn(\"window\" {int} NOT NULL, end_ms {int} NOT NULL,"
-    "  amount {int} NOT NULL, PRIMARY KEY(\"window\", end_ms)) {strict, keyed};",
-    "CREATE TABLE petitions(budget TEXT NOT NULL, scope TEXT NOT NULL, need {int} NOT NULL,"
-    "  since_ms {int} NOT NULL, last_ms {int} NOT NULL, denied_ms {int} NOT NULL,"
-    "  PRIMARY KEY(budget, scope)) {strict, keyed};"};
+    ("CREATE TABLE burn(\"window\" {int} NOT NULL, end_ms {int} NOT NULL,"
+     "  amount {int} NOT NULL, PRIMARY KEY(\"window\", end_ms)) {strict, keyed};"),
+    ("CREATE TABLE petitions(budget TEXT NOT NULL, scope TEXT NOT NULL, need {int} NOT NULL,"
+     "  since_ms {int} NOT NULL, last_ms {int} NOT NULL, denied_ms {int} NOT NULL,"
+     "  PRIMARY KEY(budget, scope)) {strict, keyed};")};
 
 int weir_ledger_migrate(struct weir_store *s)
 {

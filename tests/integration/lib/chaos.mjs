@@ -56,17 +56,30 @@ function fill(dir) {
 
 async function run() {
   const files = testTls();
+  // Enough for nine tenths of the calls: it is the money that ends.
+  const limit = BigInt(most) * 6500n, dollars = (nano) => (Number(nano) / 1e9).toFixed(9);
   const plans = [{}, { tokens: 37 }, { toolCall: { name: "x", args: { a: 1 } } }, { cacheRead: 3 }, { status: 500 }, { status: 400 }];
   const mock = await new Mock({ tls: files.options, plan: (_, n) => ({ ...plans[n % plans.length], delayMs: 3 }) }).start();
   t.after(() => mock.stop());
-  const policy = prices + agent("tester") + provider("oa", "openai", mock.url, { caFile: files.caFile }) + route("all", [["oa"]], "  retry: {attempts: 1}")
-    + budget("money", "{usd: 100}") + budget("tokens", "{tokens: 100000000}") + budget("calls", `{requests: ${most}}`);
-  const replicas = await Replicas.start(t, { policy, proxies, controls: engine === "postgres" ? 3 : 1, pg: engine === "postgres" ? new Postgres() : null, envOf, prepare: disk });
+  // Whose proxy is killed has a provider and a budget of its own: what was under way then is charged in full, though it may never be billed.
+  const victims = await new Mock({ tls: files.options, plan: () => ({ delayMs: 20 }) }).start();
+  t.after(() => victims.stop());
+  const victimKey = "weir_sk_victim", victimLimit = 3_000_000n;
+  const mine = (agents, name) => `  selector: {agents: [${agents}]}${name ? `\n${name}` : ""}`;
+  const policy = prices + agent("tester") + agent("victim", { key: victimKey })
+    + provider("oa", "openai", mock.url, { caFile: files.caFile }) + route("all", [["oa"]], "  retry: {attempts: 1}\n  callers: {agents: [tester]}")
+    + provider("ov", "openai", victims.url, { caFile: files.caFile }) + route("victims", [["ov"]], "  retry: {attempts: 1}\n  callers: {agents: [victim]}")
+    + budget("money", `{usd: ${dollars(limit)}}`, { extra: mine("tester") }) + budget("tokens", "{tokens: 100000000}", { extra: mine("tester") }) + budget("calls", `{requests: ${2 * most}}`, { extra: mine("tester") })
+    + budget("victim", `{usd: ${dollars(victimLimit)}}`, { extra: mine("victim") });
+  const replicas = await Replicas.start(t, { policy, proxies: proxies + 1, controls: engine === "postgres" ? 3 : 1, pg: engine === "postgres" ? new Postgres() : null, envOf, prepare: disk });
   t.after(() => own && mounts.forEach((m) => execFileSync("umount", ["-l", m])));
   const ports = replicas.controls.map((c) => c.grpc.split(":")[1]).join(",");
   if (own) for (const rule of betweenPlanes(ports, "-m", "statistic", "--mode", "random", "--probability", String(LOSS))) iptables("-A", ...rule);
 
-  const running = load(replicas);
+  const [victim] = replicas.proxies.splice(proxies, 1);
+  replicas.proxies.push(victim); // known to the replicas, but not to the ordinary callers
+  const running = load({ proxies: replicas.proxies.slice(0, proxies) });
+  const hunted = load({ proxies: [victim] }, { callers: 2, key: victimKey });
   let going = true;
   const passed = (n, ms = 4000) => until(() => !going || mock.calls.length > n, "calls", ms).catch(() => {});
   const someCalls = () => passed(mock.calls.length + most / 25);
@@ -92,6 +105,11 @@ async function run() {
       p.proc.child.kill("SIGCONT");
       did("proxy paused");
     },
+    async () => {
+      await victim.proc.stop("SIGKILL");
+      await replicas.startProxy(proxies);
+      did("proxy killed");
+    },
     engine === "postgres" && (async () => {
       await replicas.pg.stop();
       await sleep(200);
@@ -106,7 +124,10 @@ async function run() {
       did("network cut in two");
     }),
     faketime && (async (n) => {
-      setClock(`control${n % replicas.controls.length}`, at([2, -1.5, 1, 0], n) * MINUTE);
+      const c = at(replicas.controls, n), offset = at([2, -1.5, 1, 0], n) * MINUTE;
+      setClock(`control${n % replicas.controls.length}`, offset);
+      const told = await fetch(`http://127.0.0.1:${c.apiPort}/readyz`).then((r) => Date.parse(r.headers.get("date")), () => undefined);
+      if (told !== undefined) assert.ok(Math.abs(told - Date.now() - offset) < 20_000, `its clock says ${new Date(told).toISOString()}, stepped by ${offset} ms`);
       setClock(`proxy${n % proxies}`, at([-2, 1.5, 0], n) * MINUTE);
       did("clocks stepped");
     }),
@@ -132,10 +153,11 @@ async function run() {
 
   await until(() => running.counts[402] > 20 * proxies, "the budget to be used up", 1_500_000);
   going = false;
-  await Promise.all([running.stop(), trouble]);
+  await Promise.all([running.stop(), hunted.stop(), trouble]);
+  assert.equal(Object.keys(done).length, faults.length, `some fault never came: ${JSON.stringify(done)}`);
   if (own) iptables("-F", "INPUT");
   for (const name of fs.readdirSync(clocks)) setClock(name, 0);
-  assert.ok(mock.calls.length <= most && mock.calls.length > most * 0.9, `${mock.calls.length} of ${most}`);
+  assert.ok(mock.bill <= limit && mock.bill * 10n > limit * 9n, `${mock.bill} of ${limit}`);
   const connected = async (p) => /^weir_control_connected 1$/m.test(await (await fetch(`${p.admin}/metrics`)).text());
   await until(async () => (await Promise.all(replicas.proxies.map(connected))).every(Boolean), "all proxies to have a control plane again", 90_000);
   // The last calls' records are on their way.
@@ -148,15 +170,17 @@ async function run() {
     for (const p of all) assert.equal(p.spool_acknowledged, p.spool_records, JSON.stringify(all));
     return all;
   }, "all records to be handed over", 60_000);
-  for (const p of await Promise.all(replicas.proxies.map(told))) assert.deepEqual([p.spool_refused, p.spool_damaged, p.records_lost], [0, 0, 0]);
-  await assertExact(replicas, mock, "money", 100_000_000_000n);
+  for (const p of await Promise.all(replicas.proxies.slice(0, proxies).map(told))) assert.deepEqual([p.spool_refused, p.spool_damaged, p.records_lost], [0, 0, 0]);
+  await assertExact(replicas, mock, "money", limit, { agent: "tester" });
   const control = replicas.controls[0].weir;
   await settled(control, "calls", mock.calls.length);
-  const total = await spentEver(control);
+  const lost = (await settled(control, "victim")).value;
+  assert.ok(victims.bill <= lost && lost <= victimLimit, `killed: billed ${victims.bill}, settled ${lost} of ${victimLimit}`);
+  const total = await spentEver(control, { agent: "tester" });
   assert.equal(total.calls - total.refused, mock.calls.length, "each call is recorded once");
   const check = new Proc("weir", ["check", ...(replicas.pg ? ["--store", replicas.pg.dsn] : ["--state", replicas.controls[0].state])]);
   assert.equal((await check.exited).code, 0, check.output);
-  console.log(JSON.stringify({ engine, calls: mock.calls.length, bill: String(mock.bill), told: running.counts, ...done }));
+  console.log(JSON.stringify({ engine, calls: mock.calls.length, limit: String(limit), bill: String(mock.bill), told: running.counts, ...done }));
 }
 
 let failure;
