@@ -96,7 +96,7 @@ bool weir_canon_arguments(struct weir_canon_in *in, struct weir_canon_part *p,
 void weir_canon_unwrap(struct weir_str text, enum weir_dialect own, struct weir_str *signature,
                        enum weir_dialect *signer);
 /* Both alphabets, as far as it is base64; in the arena. */
-struct weir_str weir_canon_decode_base64(struct weir_arena *a, struct weir_str text);
+struct weir_str weir_canon_decode_base64(struct weir_arena *a, struct weir_str s);
 /* The same where the dialect has base64 of it. In the arena, or `text` itself. */
 void weir_canon_unwrap_coded(struct weir_arena *a, struct weir_str text, enum weir_dialect own,
                              struct weir_str *signature, enum weir_dialect *signer);

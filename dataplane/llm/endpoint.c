@@ -352,17 +352,22 @@ static struct weir_str param(struct weir_str query, const char *name)
 }
 
 int weir_llm_endpoint_read_query(const struct weir_llm_endpoint *from, struct weir_str query,
-                                 struct weir_arena *a, struct weir_str *key)
+                                 struct weir_arena *a, struct weir_str *key, bool *array)
 {
-    struct weir_str coded;
+    struct weir_str coded, form;
 
     *key = WEIR_STR_NULL;
+    *array = false;
     if (weir_dialect_family(from->dialect) != WEIR_DIALECT_GEMINI)
         return WEIR_OK;
     coded = param(query, "key");
     if (coded.n && weir_percent_decode(a, coded, true, key))
         *key = WEIR_STR_NULL;
-    return from->stream && !weir_str_is(param(query, "alt"), "sse") ? WEIR_EUNSUPPORTED : WEIR_OK;
+    form = param(query, "alt");
+    if (!from->stream || weir_str_is(form, "sse"))
+        return WEIR_OK;
+    *array = !form.p || weir_str_is(form, "json");
+    return *array ? WEIR_OK : WEIR_EUNSUPPORTED;
 }
 
 struct weir_str weir_llm_endpoint_query(const struct weir_llm_endpoint *to, struct weir_str client,

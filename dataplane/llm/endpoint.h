@@ -34,10 +34,11 @@ struct weir_str weir_llm_endpoint_path(const struct weir_llm_endpoint *to,
                                        struct weir_str base_path, struct weir_arena *a);
 
 /* Google's API takes a caller's key and the form of an answer from the query: *key gets it,
- * decoded, or is absent. WEIR_EUNSUPPORTED: a stream is asked for in a form that isn't served. */
+ * decoded, or is absent; *array: a stream is wanted as one JSON array (gemini_array.h).
+ * WEIR_EUNSUPPORTED: a stream is asked for in a form that isn't served. */
 WEIR_NODISCARD int weir_llm_endpoint_read_query(const struct weir_llm_endpoint *from,
                                                 struct weir_str query, struct weir_arena *a,
-                                                struct weir_str *key);
+                                                struct weir_str *key, bool *array);
 
 /* The query of a provider's path: the client's, which is absent when its dialect is another one,
  * less what read_query() takes from it, and what the path itself asks for. */

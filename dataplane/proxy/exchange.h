@@ -22,6 +22,7 @@
 #include "dataplane/telemetry/record.h"
 #include "pricing/pricing.h"
 
+struct weir_gemini_array;
 struct weir_worker;
 
 /* Bounds of one call, so that a policy can't make it unbounded. */
@@ -91,6 +92,7 @@ struct weir_exchange {
     struct weir_llm_endpoint endpoint; /* the client's */
     const struct weir_policy_key *key;
     const struct weir_policy_agent *agent;
+    bool wants_array;           /* its stream is to be one JSON array (Google's API) */
     struct weir_str credential; /* what the caller presented, for pass-through; never recorded */
     size_t agent_slot;          /* of the worker's counters, if it entered */
     bool entered;               /* counts in its agent's concurrency */
@@ -158,8 +160,9 @@ struct weir_exchange {
     int64_t last_sent_ms;            /* to the client; monotonic */
     struct weir_llm_tap *tap;
     struct weir_llm_echo *echo;
-    struct weir_buf held_back;     /* of the answer, while the client has had nothing */
-    struct weir_http_header *head; /* of the answer */
+    struct weir_gemini_array *array; /* what the client's stream is made into; or NULL */
+    struct weir_buf held_back;       /* of the answer, while the client has had nothing */
+    struct weir_http_header *head;   /* of the answer */
     size_t head_count;
 
     /* settle, record */

@@ -54,7 +54,8 @@ static bool has_word(struct weir_str value, const char *word)
 
 static bool is_cacheable(const struct weir_exchange *x)
 {
-    if (x->route->cache_ms == 0 || x->endpoint.operation != WEIR_OP_GENERATE || x->call.stateful)
+    if (x->route->cache_ms == 0 || x->wants_array || x->endpoint.operation != WEIR_OP_GENERATE ||
+        x->call.stateful)
         return false;
     for (size_t i = 0; i < x->candidate_count; i++)
         if (x->candidates[i].provider->passthrough)

@@ -151,8 +151,8 @@ enum weir_verdict weir_stage_identify(struct weir_exchange *x)
     int rc = classify(x);
 
     if (rc == WEIR_OK)
-        rc =
-            weir_llm_endpoint_read_query(&x->endpoint, weir_http_req_query(x->req), x->arena, &key);
+        rc = weir_llm_endpoint_read_query(&x->endpoint, weir_http_req_query(x->req), x->arena, &key,
+                                          &x->wants_array);
 
     /* Any other offer (h2c) may be ignored: RFC 9110, 7.8. */
     if (weir_str_ieq(weir_http_req_header(x->req, WEIR_STR("upgrade")), WEIR_STR("websocket")))
@@ -181,8 +181,8 @@ enum weir_verdict weir_stage_identify(struct weir_exchange *x)
             x, &(struct weir_err){.rc = rc,
                                   .http_status = 400,
                                   .code = "stream_form_not_supported",
-                                  .detail = "A stream is served as server-sent events only: add "
-                                            "?alt=sse to streamGenerateContent."});
+                                  .detail = "A stream is served as server-sent events (alt=sse) "
+                                            "or as a JSON array (alt=json, or without alt)."});
     if (rc)
         return weir_answer_error(
             x, &(struct weir_err){.rc = rc,

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "dataplane/llm/gemini_array.h"
 #include "dataplane/proxy/answer.h"
 #include "dataplane/proxy/attempt.h"
 #include "dataplane/proxy/charge.h"
@@ -46,7 +47,8 @@ static bool is_hop_by_hop(struct weir_str name)
 
 static struct weir_str kept_value(struct weir_exchange *x, const struct weir_http_header *h)
 {
-    if (x->gathers && x->event_stream && weir_str_ieq(h->name, WEIR_STR("content-type")))
+    if ((x->gathers || x->wants_array) && x->event_stream &&
+        weir_str_ieq(h->name, WEIR_STR("content-type")))
         return WEIR_STR("application/json");
     return weir_arena_copy(x->arena, h->value);
 }
@@ -68,7 +70,7 @@ static void keep_head(struct weir_exchange *x, const struct weir_http_call_head 
 static struct weir_http_header content_type(const struct weir_exchange *x)
 {
     return (struct weir_http_header){WEIR_STR("content-type"),
-                                     weir_exchange_streams(x)
+                                     weir_exchange_streams(x) && !x->wants_array
                                          ? weir_dialect_stream_type(x->endpoint.dialect)
                                          : WEIR_STR("application/json")};
 }
@@ -93,7 +95,7 @@ static void make_head(struct weir_exchange *x, const struct weir_http_call_head 
     x->head_count = (size_t)(h - x->head);
 }
 
-static void to_client(struct weir_exchange *x, struct weir_str bytes)
+static void bytes_to_client(struct weir_exchange *x, struct weir_str bytes)
 {
     if (bytes.n == 0)
         return;
@@ -106,6 +108,27 @@ static void to_client(struct weir_exchange *x, struct weir_str bytes)
     }
 }
 
+static void element_to_client(void *arg, const char *p, size_t n)
+{
+    bytes_to_client(arg, (struct weir_str){p, n});
+}
+
+/* What the client's dialect has as events; it may want them in another form. */
+static void to_client(struct weir_exchange *x, struct weir_str events)
+{
+    if (!x->array)
+        bytes_to_client(x, events);
+    else if (weir_gemini_array_feed(x->array, events, element_to_client, x))
+        weir_http_abort(x->req); /* cut, for no event that the tap lets pass is so long */
+}
+
+static void end_answer(struct weir_exchange *x)
+{
+    if (x->array)
+        weir_gemini_array_end(x->array, element_to_client, x);
+    weir_http_end(x->req);
+}
+
 /* Minutes may pass between two events, and somebody on the way takes silence for death. What is
  * sent are whole events, so this always stands between two of them. */
 static void on_silence(struct weir_wheel_timer *t)
@@ -115,7 +138,7 @@ static void on_silence(struct weir_wheel_timer *t)
     int64_t silent = weir_worker_now_ms(x->worker) - x->last_sent_ms;
 
     if (silent >= most && !x->slow_client) {
-        to_client(x, weir_llm_keepalive(x->endpoint.dialect));
+        bytes_to_client(x, x->array ? WEIR_STR("\n") : weir_llm_keepalive(x->endpoint.dialect));
         silent = 0;
     }
     weir_wheel_arm(x->worker->wheel, t, (uint64_t)(silent < most ? most - silent : most));
@@ -196,7 +219,7 @@ static void give_tail(struct weir_exchange *x, struct weir_str tail)
     } else {
         to_client(x, tail);
     }
-    weir_http_end(x->req);
+    end_answer(x);
 }
 
 static void cut(struct weir_exchange *x)
@@ -405,7 +428,7 @@ void weir_relay_end(struct weir_exchange *x)
     } else {
         if (!x->answered)
             begin_answer(x);
-        weir_http_end(x->req);
+        end_answer(x);
     }
     weir_pipeline_finish(x);
 }
@@ -439,7 +462,7 @@ void weir_relay_error(struct weir_exchange *x, int rc, const char *cause)
     weir_llm_stream_fail(x->endpoint.dialect, &err, weir_str_of(x->id), &tail);
     to_client(x, weir_buf_str(&tail));
     weir_buf_fini(&tail);
-    weir_http_end(x->req);
+    end_answer(x);
     weir_pipeline_finish(x);
 }
 
@@ -537,6 +560,23 @@ static int64_t told_input(const struct weir_http_call_head *head)
     return tokens;
 }
 
+static void free_array(void *array)
+{
+    weir_gemini_array_fini(array);
+}
+
+/* Of an attempt before this one nothing has passed. */
+static void make_array(struct weir_exchange *x)
+{
+    if (!x->array) {
+        x->array = WEIR_ARENA_NEW(x->arena, struct weir_gemini_array);
+        weir_arena_on_destroy(x->arena, free_array, x->array);
+    } else {
+        weir_gemini_array_fini(x->array);
+    }
+    weir_gemini_array_init(x->array);
+}
+
 enum weir_verdict weir_stage_relay(struct weir_exchange *x)
 {
     const struct weir_llm_translation *translation = &x->translations[x->candidate->dialect];
@@ -571,6 +611,8 @@ enum weir_verdict weir_stage_relay(struct weir_exchange *x)
                                               .client_usage = x->call.asks_usage,
                                               .input_estimate = x->call.input_estimate});
     hold_document(x);
+    if (weir_exchange_streams(x) && x->wants_array)
+        make_array(x);
     if (weir_exchange_streams(x) && !x->drains) {
         weir_wheel_timer_init(&x->timer, on_held_long_enough);
         weir_wheel_arm(x->worker->wheel, &x->timer, LONGEST_HOLD_BACK_MS);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CALLER_KEY } from "./lib/weir.mjs";
-import { chat, settled } from "./lib/setup.mjs";
+import { budget, chat, setting, settled } from "./lib/setup.mjs";
 import { chunk, geminiSetting } from "./lib/gemini.mjs";
 
 const words = "lor ".repeat(10);
@@ -37,7 +37,7 @@ test("genai client, Gemini provider: calls, streams and counts pass, and are bil
   assert.deepEqual(google.problems, []);
 });
 
-test("the key may be a bearer's or in the query, which never reaches the provider; a stream must ask for events", async (t) => {
+test("the key may be a bearer's or in the query, which never reaches the provider", async (t) => {
   const { google, weir } = await geminiSetting(t);
   const post = (path, headers = {}) => fetch(`${weir.url}${path}`, { method: "POST", headers: { "content-type": "application/json", ...headers }, body: JSON.stringify({ contents: hi }) });
   assert.equal((await post(`/v1beta/models/gem:generateContent?key=${CALLER_KEY}`)).status, 200);
@@ -46,9 +46,9 @@ test("the key may be a bearer's or in the query, which never reaches the provide
   const wrong = await post("/v1beta/models/gem:generateContent?key=other");
   assert.equal(wrong.status, 401);
   assert.equal((await wrong.json()).error.status, "UNAUTHENTICATED");
-  const array = await post("/v1beta/models/gem:streamGenerateContent", { "x-goog-api-key": CALLER_KEY });
-  assert.equal(array.status, 400);
-  assert.match((await array.json()).error.message, /alt=sse/);
+  const other = await post("/v1beta/models/gem:streamGenerateContent?alt=proto", { "x-goog-api-key": CALLER_KEY });
+  assert.equal(other.status, 400);
+  assert.match((await other.json()).error.message, /alt=sse.*alt=json/);
   assert.deepEqual(google.problems, []);
 });
 
@@ -251,4 +251,44 @@ test("what the provider cannot express is dropped and named, or strictly refused
   const refused = await post(strict.weir, "to-oa", body);
   assert.equal(refused.status, 400);
   assert.match((await refused.json()).error.message, /'safetySettings'/);
+});
+
+// Reads the array while it grows: how many elements were whole at each piece, and all of them at the end.
+async function readArray(response) {
+  let text = "", pieces = 0;
+  for await (const c of response.body) {
+    text += Buffer.from(c).toString();
+    pieces++;
+  }
+  return { text, pieces, elements: JSON.parse(text) };
+}
+
+test("a stream without alt=sse is one JSON array that grows, from Google's own models and from others', whole, cut or broken", async (t) => {
+  let plan = { split: 7 };
+  const s = await geminiSetting(t, { gemini: () => plan, plan: () => plan });
+  const ask = (model, query = "") => fetch(`${s.weir.url}/v1beta/models/${model}:streamGenerateContent${query}`, { method: "POST",
+    headers: { "content-type": "application/json", "x-goog-api-key": CALLER_KEY }, body: JSON.stringify({ contents: hi, generationConfig: { maxOutputTokens: 100 } }) });
+  for (const [model, query] of [["gem", ""], ["gem", "?alt=json"], ["to-oa", ""], ["to-an", ""]]) {
+    const response = await ask(model, query);
+    assert.match(response.headers.get("content-type"), /^application\/json/);
+    const { elements } = await readArray(response);
+    assert.ok(elements.length > 1, model);
+    assert.equal(elements.flatMap((e) => e.candidates?.[0]?.content?.parts ?? []).map((p) => p.text ?? "").join(""), words, model);
+    assert.equal(elements.at(-1).candidates[0].finishReason, "STOP");
+    assert.ok(elements.at(-1).usageMetadata.totalTokenCount > 0);
+  }
+  assert.ok(s.google.calls.every((c) => c.query.get("alt") === "sse"), "the provider is asked for events, which can be metered and cut");
+  plan = { cutAfter: 4 };
+  const { elements } = await readArray(await ask("to-oa"));
+  assert.match(elements.at(-1).error.message, /broke off/);
+  assert.deepEqual(s.google.problems, []);
+});
+
+test("an array stream is cut where its budget ends, as a whole array with a finish reason", async (t) => {
+  const s = await setting(t, { plan: () => ({ tokens: 20_000 }), budgets: budget("money", "{usd: 0.003}") });
+  const response = await fetch(`${s.weir.url}/v1beta/models/mock-small:streamGenerateContent`, { method: "POST", headers: { "content-type": "application/json", "x-goog-api-key": CALLER_KEY },
+    body: JSON.stringify({ contents: hi, generationConfig: { maxOutputTokens: 900_000, thinkingConfig: { thinkingBudget: 0 } } }) });
+  assert.equal(response.status, 200);
+  const { elements } = await readArray(response);
+  assert.equal(elements.at(-1).candidates[0].finishReason, "MAX_TOKENS");
 });

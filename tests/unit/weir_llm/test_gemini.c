@@ -144,6 +144,7 @@ static void paths_and_queries_are_googles(void **state)
 {
     struct weir_llm_endpoint e;
     struct weir_str key;
+    bool array;
 
     (void)state;
     assert_int_equal(weir_llm_endpoint_find(WEIR_HTTP_POST,
@@ -152,10 +153,14 @@ static void paths_and_queries_are_googles(void **state)
                      WEIR_OK);
     assert_int_equal(e.dialect, WEIR_DIALECT_GEMINI);
     assert_true(e.stream && weir_str_is(e.model, "a/b"));
-    assert_int_equal(weir_llm_endpoint_read_query(&e, WEIR_STR("key=a%2Bb&alt=sse"), arena, &key),
+    assert_int_equal(
+        weir_llm_endpoint_read_query(&e, WEIR_STR("key=a%2Bb&alt=sse"), arena, &key, &array),
+        WEIR_OK);
+    assert_true(weir_str_is(key, "a+b") && !array);
+    assert_int_equal(weir_llm_endpoint_read_query(&e, WEIR_STR("key=k"), arena, &key, &array),
                      WEIR_OK);
-    assert_true(weir_str_is(key, "a+b"));
-    assert_int_equal(weir_llm_endpoint_read_query(&e, WEIR_STR("key=k"), arena, &key),
+    assert_true(array);
+    assert_int_equal(weir_llm_endpoint_read_query(&e, WEIR_STR("alt=proto"), arena, &key, &array),
                      WEIR_EUNSUPPORTED);
     assert_true(weir_str_is(weir_llm_endpoint_query(&e, WEIR_STR("key=k&alt=sse&x=1"), arena),
                             "x=1&alt=sse"));
