@@ -64,8 +64,8 @@ struct weir_query_calls {
  * of the next page, `newest` the `after` of the next poll. CALL, members left out when unknown:
  * {"id","cursor","node","requestId","traceId","session","startedMs","durationUs","firstByteUs",
  *  "firstTokenUs","gatewayUs","namespace","agent","key","organization","project","team",
- *  "environment","operation","dialect","route","provider","requestedModel","servedModel","stream","status","errorCode",
- *  "errorDetail","outcome","finishReason","usage":{"inputTokens","outputTokens","cacheReadTokens",
+ *  "environment","operation","dialect","route","provider","requestedModel","servedModel","stream","cached","status",
+ *  "errorCode","errorDetail","outcome","finishReason","usage":{"inputTokens","outputTokens","cacheReadTokens",
  *  "cacheWriteTokens","cacheWrite1hTokens","reasoningTokens","estimated"},"costNano","priceSource"}
  */
 WEIR_NODISCARD int weir_query_calls_json(struct weir_query *q, const struct weir_query_calls *p,

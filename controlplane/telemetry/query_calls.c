@@ -85,6 +85,7 @@ static void write_call(struct weir_buf *out, struct weir_stmt *st, const Weir__V
     weir__out_text(out, "requestedModel", r->requestedmodel);
     weir__out_text(out, "servedModel", r->servedmodel);
     weir__out_flag(out, "stream", r->stream);
+    weir__out_flag(out, "cached", r->cached);
     weir__out_i64(out, "status", r->status);
     weir__out_text(out, "errorCode", r->errorcode);
     weir__out_text(out, "errorDetail", r->errordetail);

@@ -114,6 +114,7 @@ struct weir_exchange {
     struct weir_llm_translation translations[WEIR_DIALECT_ALL];
 
     /* cache */
+    bool from_cache;                 /* it was answered from there */
     bool keeping;                    /* the answer is gathered for it, in `kept` */
     struct weir_cache_key cache_key; /* if so */
     struct weir_buf kept;

@@ -78,6 +78,7 @@ static enum weir_verdict answer(struct weir_exchange *x, const struct weir_cache
     x->status = 200;
     x->outcome = WEIR_OUTCOME_OK;
     x->answered = true;
+    x->from_cache = true;
     x->response_bytes = found->body.n;
     weir_http_respond(x->req, 200, h, n, found->body);
     weir_metrics_add(x->worker->metrics, WEIR_METRIC_CACHE_HITS, 1);

@@ -212,6 +212,7 @@ static void fill_call(const struct weir_exchange *x, struct weir_record *r)
     r->dialect = weir_dialect_name(x->endpoint.dialect);
     r->requested_model = x->call.model;
     r->stream = x->call.stream && !x->gathers;
+    r->cached = x->from_cache;
     r->request_bytes = x->request_bytes;
     if (x->route)
         r->route = x->route->name;

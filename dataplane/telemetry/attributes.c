@@ -74,6 +74,8 @@ void weir__attributes(const Weir__V1__CallRecord *r, const struct weir__attribut
     str(&o, "weir.route", r->route);
     if (r->has_stream && r->stream)
         w->flag(arg, "weir.stream", true);
+    if (r->has_cached && r->cached)
+        w->flag(arg, "weir.cached", true);
     num(&o, "http.response.status_code", r->has_status, r->status);
     str(&o, "weir.outcome", r->outcome);
     str(&o, "error.type", r->errorcode);

@@ -112,6 +112,7 @@ static char *put_call(char *p, const struct weir_record *r)
     p = put_str(p, 34, r->requested_model);
     p = put_str(p, 35, r->served_model);
     p = put_i64(p, 36, r->stream);
+    p = put_i64(p, 37, r->cached);
     p = put_i64(p, 40, r->status);
     p = put_str(p, 41, r->error_code);
     p = put_str(p, 42, r->error_detail);

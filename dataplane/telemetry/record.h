@@ -68,6 +68,7 @@ struct weir_record {
     const char *dialect;   /* openai, anthropic */
     struct weir_str route, provider, requested_model, served_model;
     bool stream;
+    bool cached; /* answered from the response cache */
 
     int32_t status;
     enum weir_outcome outcome;

@@ -36,7 +36,7 @@ for (const [name, [path, body]] of Object.entries(calls))
       assert.equal(s.mock.calls.length, 1);
       await settled(s.weir, "money", s.mock.bill);
       const list = await records(s.weir, 2);
-      assert.deepEqual(list.map((r) => [r.outcome, r.costNano > 0]), [["ok", false], ["ok", true]]);
+      assert.deepEqual(list.map((r) => [r.outcome, r.costNano > 0, r.cached ?? false]), [["ok", false, true], ["ok", true, false]]);
     });
 
 test("K-03: another agent, model, system, tool, form or beta never gets it", async (t) => {
