@@ -90,7 +90,7 @@ function detail(c) {
       : empty("No attempt", "The call was answered before it left the gateway.")),
     panel("facts", "Record", null, h("div", { class: "body" }, facts([
       ["Agent", c.agent], ["Key", c.key], ["Organisation", c.organization], ["Project", c.project], ["Team", c.team], ["Environment", c.environment], ["Namespace", c.namespace],
-      ["Proxy", c.node], ["Route", c.route], ["Dialect", c.dialect], ["Requested model", c.requestedModel], ["Served model", c.servedModel], ["Streamed", c.stream ? "yes" : "no"],
+      ["Proxy", c.node], ["Route", c.route], ["Dialect", c.dialect], ["Requested model", c.requestedModel], ["Served model", c.servedModel], ["From the cache", c.cached ? "yes" : "no"], ["Streamed", c.stream ? "yes" : "no"],
       ["Status", c.status], ["Outcome", c.outcome], ["Finish reason", c.finishReason],
       ["Input tokens", count(u.inputTokens)], ["Output tokens", count(u.outputTokens) + (u.estimated ? " (estimated)" : "")], ["Cache read", count(u.cacheReadTokens)], ["Cache write", count(u.cacheWriteTokens)], ["Reasoning", count(u.reasoningTokens)],
       ["Price from", c.priceSource], ["Request", bytes(c.requestBytes)], ["Answer", bytes(c.responseBytes)], ["Chunks", count(c.chunks)],

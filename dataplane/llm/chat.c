@@ -55,9 +55,10 @@ void weir_chat_model(const struct weir_llm_model *m, int64_t created_s, struct w
     weir_buf_addz(out, "}");
 }
 
-int weir_chat_models(const struct weir_llm_model *list, size_t n, int64_t created_s,
+int weir_chat_models(const struct weir_llm_model *list, size_t n, bool more, int64_t created_s,
                      struct weir_buf *out)
 {
+    (void)more; /* this API has no pages */
     weir_buf_addz(out, "{\"object\":\"list\",\"data\":[");
     for (size_t i = 0; i < n; i++) {
         if (i)

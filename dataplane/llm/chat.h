@@ -32,7 +32,7 @@ int weir_chat_error_body(const struct weir_err *err, struct weir_str request_id,
                          struct weir_buf *out);
 int weir_chat_fail(const struct weir_err *err, struct weir_str request_id, struct weir_buf *out);
 void weir_chat_model(const struct weir_llm_model *m, int64_t created_s, struct weir_buf *out);
-int weir_chat_models(const struct weir_llm_model *list, size_t n, int64_t created_s,
+int weir_chat_models(const struct weir_llm_model *list, size_t n, bool more, int64_t created_s,
                      struct weir_buf *out);
 
 void weir_chat_write_call(struct weir_canon_out *o);

@@ -99,9 +99,10 @@ static void model(const struct weir_llm_model *m, int64_t created_s, struct weir
     weir_buf_addz(out, "}");
 }
 
-static int models(const struct weir_llm_model *list, size_t n, int64_t created_s,
+static int models(const struct weir_llm_model *list, size_t n, bool more, int64_t created_s,
                   struct weir_buf *out)
 {
+    (void)more; /* this API has no pages */
     (void)created_s;
     weir_buf_addz(out, "{\"modelSummaries\":[");
     for (size_t i = 0; i < n; i++) {

@@ -174,9 +174,9 @@ int weir_llm_stream_fail(enum weir_dialect d, const struct weir_err *err,
 }
 
 int weir_llm_models_body(enum weir_dialect d, const struct weir_llm_model *models, size_t n,
-                         int64_t created_s, struct weir_buf *out)
+                         bool more, int64_t created_s, struct weir_buf *out)
 {
-    return ops_or_chat(d)->models(models, n, created_s, out);
+    return ops_or_chat(d)->models(models, n, more, created_s, out);
 }
 
 int weir_llm_model_body(enum weir_dialect d, const struct weir_llm_model *model, int64_t created_s,

@@ -340,8 +340,7 @@ struct weir_str weir_llm_endpoint_path(const struct weir_llm_endpoint *to,
     return weir_arena_join(a, (struct weir_str[]){base_path, before, model, after}, 4);
 }
 
-/* The value of a parameter, still encoded. Absent: there is none. */
-static struct weir_str param(struct weir_str query, const char *name)
+struct weir_str weir_llm_endpoint_param(struct weir_str query, const char *name)
 {
     struct weir_str value;
 
@@ -360,10 +359,10 @@ int weir_llm_endpoint_read_query(const struct weir_llm_endpoint *from, struct we
     *array = false;
     if (weir_dialect_family(from->dialect) != WEIR_DIALECT_GEMINI)
         return WEIR_OK;
-    coded = param(query, "key");
+    coded = weir_llm_endpoint_param(query, "key");
     if (coded.n && weir_percent_decode(a, coded, true, key))
         *key = WEIR_STR_NULL;
-    form = param(query, "alt");
+    form = weir_llm_endpoint_param(query, "alt");
     if (!from->stream || weir_str_is(form, "sse"))
         return WEIR_OK;
     *array = !form.p || weir_str_is(form, "json");

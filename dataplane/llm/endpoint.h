@@ -40,6 +40,9 @@ WEIR_NODISCARD int weir_llm_endpoint_read_query(const struct weir_llm_endpoint *
                                                 struct weir_str query, struct weir_arena *a,
                                                 struct weir_str *key, bool *array);
 
+/* The value of a query's parameter, still encoded. Absent: there is none. */
+struct weir_str weir_llm_endpoint_param(struct weir_str query, const char *name);
+
 /* The query of a provider's path: the client's, which is absent when its dialect is another one,
  * less what read_query() takes from it, and what the path itself asks for. */
 struct weir_str weir_llm_endpoint_query(const struct weir_llm_endpoint *to, struct weir_str client,

@@ -79,7 +79,7 @@ static void model(const struct weir_llm_model *m, int64_t created_s, struct weir
     weir_buf_fini(&name);
 }
 
-static int models(const struct weir_llm_model *list, size_t n, int64_t created_s,
+static int models(const struct weir_llm_model *list, size_t n, bool more, int64_t created_s,
                   struct weir_buf *out)
 {
     weir_buf_addz(out, "{\"models\":[");
@@ -88,7 +88,12 @@ static int models(const struct weir_llm_model *list, size_t n, int64_t created_s
             weir_buf_addz(out, ",");
         model(&list[i], created_s, out);
     }
-    weir_buf_addz(out, "]}");
+    weir_buf_addz(out, "]");
+    if (more && n) { /* the next page is what comes after the last one here */
+        weir_buf_addz(out, ",\"nextPageToken\":");
+        weir_buf_add_json(out, list[n - 1].id);
+    }
+    weir_buf_addz(out, "}");
     return out->full ? WEIR_ELIMIT : WEIR_OK;
 }
 

@@ -201,9 +201,10 @@ struct weir_llm_model {
     int64_t max_output_tokens; /* 0: not known */
 };
 
-/* Appends the list for GET /v1/models; created_s stands for dates that nobody knows. */
+/* Appends the list for GET /v1/models, or a page of it (models_page.h) that more follow;
+ * created_s stands for dates that nobody knows. */
 int weir_llm_models_body(enum weir_dialect d, const struct weir_llm_model *models, size_t n,
-                         int64_t created_s, struct weir_buf *out);
+                         bool more, int64_t created_s, struct weir_buf *out);
 /* Appends one of them, for GET /v1/models/ID. */
 int weir_llm_model_body(enum weir_dialect d, const struct weir_llm_model *model, int64_t created_s,
                         struct weir_buf *out);

@@ -178,8 +178,8 @@ struct weir_llm_ops {
     const char *(*error_type)(uint16_t status); /* in a header of its own; NULL: there is none */
     struct weir_str keepalive;
     void (*model)(const struct weir_llm_model *model, int64_t created_s, struct weir_buf *out);
-    int (*models)(const struct weir_llm_model *models, size_t n, int64_t created_s,
-                  struct weir_buf *out);
+    int (*models)(const struct weir_llm_model *models, size_t n, bool more, int64_t created_s,
+                  struct weir_buf *out); /* more: this is a page, and others follow */
     int (*echo_body)(struct weir_llm_echo *e, struct weir_buf *out);
     int (*echo_next)(struct weir_llm_echo *e, struct weir_buf *out);
 

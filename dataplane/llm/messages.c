@@ -81,7 +81,7 @@ static void model(const struct weir_llm_model *m, int64_t created_s, struct weir
     add_model(m, date, out);
 }
 
-static int models(const struct weir_llm_model *list, size_t n, int64_t created_s,
+static int models(const struct weir_llm_model *list, size_t n, bool more, int64_t created_s,
                   struct weir_buf *out)
 {
     weir_buf_addz(out, "{\"data\":[");
@@ -90,7 +90,7 @@ static int models(const struct weir_llm_model *list, size_t n, int64_t created_s
             weir_buf_addz(out, ",");
         model(&list[i], created_s, out);
     }
-    weir_buf_addz(out, "],\"has_more\":false,\"first_id\":");
+    weir_buf_addf(out, "],\"has_more\":%s,\"first_id\":", more ? "true" : "false");
     if (n) {
         weir_buf_add_json(out, list[0].id);
         weir_buf_addz(out, ",\"last_id\":");

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "dataplane/llm/models_page.h"
 #include "dataplane/proxy/attempt.h"
 #include "dataplane/proxy/worker.h"
 
@@ -142,6 +143,8 @@ enum weir_verdict weir_answer_models(struct weir_exchange *x)
     struct weir_http_header h[WEIR_ANSWER_HEADERS + 1] = {json_type};
     struct weir_str wanted = x->endpoint.model; /* absent: all of them */
     const struct weir_policy_route *r;
+    struct weir_llm_models_page page;
+    struct weir_err err;
     struct weir_buf body;
     size_t first = 0, n;
 
@@ -156,12 +159,16 @@ enum weir_verdict weir_answer_models(struct weir_exchange *x)
                                   .http_status = 404,
                                   .code = "model_not_found",
                                   .detail = "No route that this key may use names this model."});
+    if (weir_llm_models_page(x->endpoint.dialect, weir_http_req_query(x->req), l->items, l->n,
+                             x->arena, &page, &err))
+        return weir_answer_error(x, &err);
     weir_buf_init(&body, MAX_MODELS_BYTES);
     if (wanted.p)
         weir_llm_model_body(x->endpoint.dialect, &l->items[first], x->started_wall_ms / 1000,
                             &body);
     else
-        weir_llm_models_body(x->endpoint.dialect, l->items, l->n, x->started_wall_ms / 1000, &body);
+        weir_llm_models_body(x->endpoint.dialect, l->items + page.first, page.n, page.more,
+                             x->started_wall_ms / 1000, &body);
     x->status = 200;
     x->response_bytes = body.n;
     n = 1 + weir_answer_headers(x, false, h + 1);

@@ -15,8 +15,8 @@ struct entry {
     struct weir_cache_key key;
     int64_t until_ms;
     bool event_stream;
-    size_t n;
-    char body[];
+    size_t n, provider_n;
+    char bytes[]; /* the body, then the provider's name */
 };
 
 struct weir_cache {
@@ -69,7 +69,7 @@ static void drop(struct weir_cache *c, struct entry *old)
     if (*at)
         *at = old->next;
     weir_list_remove(&old->used);
-    c->bytes -= sizeof *old + old->n;
+    c->bytes -= sizeof *old + old->n + old->provider_n;
     free(old);
 }
 
@@ -86,14 +86,15 @@ bool weir_cache_find(struct weir_cache *c, const struct weir_cache_key *key, int
     }
     weir_list_remove(&e->used);
     weir_list_push(&c->used, &e->used);
-    *out = (struct weir_cached){e->event_stream, {e->body, e->n}};
+    *out =
+        (struct weir_cached){e->event_stream, {e->bytes + e->n, e->provider_n}, {e->bytes, e->n}};
     return true;
 }
 
 void weir_cache_keep(struct weir_cache *c, const struct weir_cache_key *key,
                      const struct weir_cached *what, int64_t until_ms)
 {
-    size_t size = sizeof(struct entry) + what->body.n;
+    size_t size = sizeof(struct entry) + what->body.n + what->provider.n;
     struct entry *e = find(c, key), **bucket = bucket_of(c, key);
 
     if (e)
@@ -107,8 +108,11 @@ void weir_cache_keep(struct weir_cache *c, const struct weir_cache_key *key,
     e->until_ms = until_ms;
     e->event_stream = what->event_stream;
     e->n = what->body.n;
+    e->provider_n = what->provider.n;
     if (e->n)
-        memcpy(e->body, what->body.p, e->n);
+        memcpy(e->bytes, what->body.p, e->n);
+    if (e->provider_n)
+        memcpy(e->bytes + e->n, what->provider.p, e->provider_n);
     e->next = *bucket;
     *bucket = e;
     weir_list_init(&e->used);

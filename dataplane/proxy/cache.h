@@ -19,16 +19,18 @@ struct weir_cache_key {
 
 struct weir_cached {
     bool event_stream;
+    struct weir_str provider; /* whose answer it is */
     struct weir_str body;
 };
 
 struct weir_cache *weir_cache_create(size_t max_bytes);
 void weir_cache_destroy(struct weir_cache *c); /* NULL is fine */
 
-/* False: there is none, or it is too old. The body is borrowed until the cache is called again. */
+/* False: there is none, or it is too old. Its texts are borrowed until the cache is called again.
+ */
 bool weir_cache_find(struct weir_cache *c, const struct weir_cache_key *key, int64_t now_ms,
                      struct weir_cached *out);
-/* Copies the body, in place of what had the key. One that is larger than an eighth of the cache is
+/* Copies the texts, in place of what had the key. One that is larger than an eighth of the cache is
  * not kept. */
 void weir_cache_keep(struct weir_cache *c, const struct weir_cache_key *key,
                      const struct weir_cached *what, int64_t until_ms);

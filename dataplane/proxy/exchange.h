@@ -118,6 +118,7 @@ struct weir_exchange {
     bool keeping;                    /* the answer is gathered for it, in `kept` */
     struct weir_cache_key cache_key; /* if so */
     struct weir_buf kept;
+    struct weir_str cached_from; /* a hit: the provider whose answer was given again */
 
     /* hold */
     struct weir_caller caller;

@@ -79,6 +79,7 @@ static enum weir_verdict answer(struct weir_exchange *x, const struct weir_cache
     x->outcome = WEIR_OUTCOME_OK;
     x->answered = true;
     x->from_cache = true;
+    x->cached_from = weir_arena_copy(x->arena, found->provider);
     x->response_bytes = found->body.n;
     weir_http_respond(x->req, 200, h, n, found->body);
     weir_metrics_add(x->worker->metrics, WEIR_METRIC_CACHE_HITS, 1);
@@ -104,7 +105,8 @@ enum weir_verdict weir_stage_cache(struct weir_exchange *x)
 
 void weir_cache_answered(struct weir_exchange *x)
 {
-    struct weir_cached what = {weir_exchange_streams(x), weir_buf_str(&x->kept)};
+    struct weir_cached what = {weir_exchange_streams(x), x->candidate->provider->name,
+                               weir_buf_str(&x->kept)};
 
     if (x->keeping && x->status == 200 && !x->kept.full && what.body.n)
         weir_cache_keep(x->worker->cache, &x->cache_key, &what,

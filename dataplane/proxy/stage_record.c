@@ -218,6 +218,8 @@ static void fill_call(const struct weir_exchange *x, struct weir_record *r)
         r->route = x->route->name;
     if (x->candidate)
         r->provider = x->candidate->provider->name;
+    if (x->from_cache)
+        r->provider = x->cached_from;
     if (x->policy)
         r->policy_revision = weir_policy_revision(x->policy);
 }

@@ -37,6 +37,8 @@ for (const [name, [path, body]] of Object.entries(calls))
       await settled(s.weir, "money", s.mock.bill);
       const list = await records(s.weir, 2);
       assert.deepEqual(list.map((r) => [r.outcome, r.costNano > 0, r.cached ?? false]), [["ok", false, true], ["ok", true, false]]);
+      assert.ok(list[1].provider);
+      assert.equal(list[0].provider, list[1].provider);
     });
 
 test("K-03: another agent, model, system, tool, form or beta never gets it", async (t) => {

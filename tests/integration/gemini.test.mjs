@@ -58,6 +58,11 @@ test("models are listed in Google's shape", async (t) => {
   for await (const m of await genai.models.list()) names.push(m.name);
   assert.ok(names.includes("models/gem") && names.includes("models/to-oa"), String(names));
   assert.equal((await genai.models.get({ model: "gem" })).name, "models/gem");
+  const first = await genai.models.list({ config: { pageSize: 2 } });
+  assert.equal(first.pageLength, 2);
+  const paged = [];
+  for await (const m of first) paged.push(m.name);
+  assert.deepEqual(paged, names);
 });
 
 for (const [name, model, path] of [["OpenAI", "to-oa", "/v1/chat/completions"], ["Anthropic", "to-an", "/v1/messages"]])

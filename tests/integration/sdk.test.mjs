@@ -129,3 +129,27 @@ test("models are listed in each dialect's shape", async (t) => {
   assert.deepEqual(b.sort(), ["mock-large", "mock-small"]);
   assert.equal((await openai.models.retrieve("mock-small")).id, "mock-small");
 });
+
+test("a list of models is given in pages, forwards and backwards, to a client of Anthropic's that asks so", async (t) => {
+  const { anthropic } = await setting(t, { routeExtra: "  models: [mock-a, mock-b, mock-c]\n  aliases: {haiku: mock-a}" });
+  const all = (await anthropic.models.list({ limit: 1000 })).data.map((m) => m.id), paged = [];
+  assert.deepEqual([...all].sort(), ["haiku", "mock-a", "mock-b", "mock-c"]);
+  const page = await anthropic.models.list({ limit: 2 });
+  assert.deepEqual([page.data.length, page.has_more, page.last_id], [2, true, all[1]]);
+  for await (const m of page) paged.push(m.id);
+  assert.deepEqual(paged, all);
+  const back = await anthropic.models.list({ limit: 2, before_id: all[3] });
+  assert.deepEqual([back.data.map((m) => m.id), back.has_more], [all.slice(1, 3), true]);
+  await assert.rejects(anthropic.models.list({ after_id: "gone" }), (e) => e.status === 400 && /after_id/.test(e.message));
+  await assert.rejects(anthropic.models.list({ limit: 0 }), (e) => e.status === 400 && /limit/.test(e.message));
+});
+
+test("HEAD / and HEAD /api/hello are answered with 200, without a key and without a record", async (t) => {
+  const { openai, weir } = await setting(t);
+  for (const path of ["/", "/api/hello"]) {
+    const r = await fetch(weir.url + path, { method: "HEAD" });
+    assert.deepEqual([path, r.status, await r.text()], [path, 200, ""]);
+  }
+  await openai.chat.completions.create(chat());
+  assert.equal((await records(weir, 1)).length, 1);
+});

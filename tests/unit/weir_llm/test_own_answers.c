@@ -7,6 +7,7 @@
 
 #include "data/json_scan.h"
 #include "dataplane/llm/llm.h"
+#include "dataplane/llm/models_page.h"
 
 static struct weir_arena *arena;
 static struct weir_buf out;
@@ -119,14 +120,68 @@ static void model_lists_are_json_in_either_shape(void **state)
     for (enum weir_dialect d = WEIR_DIALECT_OPENAI_CHAT; d < WEIR_DIALECT_CLIENTS; d++)
         for (size_t n = 0; n <= 2; n++) {
             weir_buf_clear(&out);
-            assert_int_equal(weir_llm_models_body(d, list, n, 1700000000, &out), WEIR_OK);
+            assert_int_equal(weir_llm_models_body(d, list, n, n == 2, 1700000000, &out), WEIR_OK);
             assert_int_equal(weir_json_check(weir_buf_str(&out), NULL), WEIR_OK);
         }
     weir_buf_clear(&out);
     assert_int_equal(
-        weir_llm_models_body(WEIR_DIALECT_ANTHROPIC_MESSAGES, list, 2, 1700000000, &out), WEIR_OK);
+        weir_llm_models_body(WEIR_DIALECT_ANTHROPIC_MESSAGES, list, 2, false, 1700000000, &out),
+        WEIR_OK);
     assert_non_null(strstr(text(), "\"created_at\":\"2023-11-14T22:13:20Z\""));
     assert_non_null(strstr(text(), "\"last_id\":\"b\""));
+}
+
+static void a_query_picks_a_page_of_the_models(void **state)
+{
+    static const struct {
+        enum weir_dialect d;
+        const char *query;
+        size_t first, n; /* n 9: refused */
+        bool more;
+    } cases[] = {
+        {WEIR_DIALECT_OPENAI_CHAT, "limit=1", 0, 4, false}, /* it has no pages */
+        {WEIR_DIALECT_ANTHROPIC_MESSAGES, "", 0, 4, false},
+        {WEIR_DIALECT_ANTHROPIC_MESSAGES, "limit=1000", 0, 4, false},
+        {WEIR_DIALECT_ANTHROPIC_MESSAGES, "limit=3", 0, 3, true},
+        {WEIR_DIALECT_ANTHROPIC_MESSAGES, "limit=2&after_id=b%2F1", 2, 2, false},
+        {WEIR_DIALECT_ANTHROPIC_MESSAGES, "after_id=d", 4, 0, false},
+        {WEIR_DIALECT_ANTHROPIC_MESSAGES, "limit=1&before_id=c", 1, 1, true},
+        {WEIR_DIALECT_ANTHROPIC_MESSAGES, "limit=2&before_id=c", 0, 2, false},
+        {WEIR_DIALECT_ANTHROPIC_MESSAGES, "after_id=c&before_id=a", 3, 0, false},
+        {WEIR_DIALECT_ANTHROPIC_MESSAGES, "limit=0", 0, 9, false},
+        {WEIR_DIALECT_ANTHROPIC_MESSAGES, "limit=1001", 0, 9, false},
+        {WEIR_DIALECT_ANTHROPIC_MESSAGES, "limit=99999999999999999999999", 0, 9, false},
+        {WEIR_DIALECT_ANTHROPIC_MESSAGES, "limit=-1", 0, 9, false},
+        {WEIR_DIALECT_ANTHROPIC_MESSAGES, "after_id=zz", 0, 9, false},
+        {WEIR_DIALECT_ANTHROPIC_MESSAGES, "before_id=%zz", 0, 9, false},
+        {WEIR_DIALECT_GEMINI, "pageSize=2", 0, 2, true},
+        {WEIR_DIALECT_GEMINI, "pageSize=0", 0, 4, false},
+        {WEIR_DIALECT_GEMINI, "pageSize=5000", 0, 4, false},
+        {WEIR_DIALECT_GEMINI, "key=k&pageToken=c&pageSize=2", 3, 1, false},
+        {WEIR_DIALECT_GEMINI, "pageToken=zz", 0, 9, false},
+    };
+    struct weir_llm_model list[] = {{WEIR_STR("a"), WEIR_STR("p"), 0},
+                                    {WEIR_STR("b/1"), WEIR_STR("p"), 0},
+                                    {WEIR_STR("c"), WEIR_STR("p"), 0},
+                                    {WEIR_STR("d"), WEIR_STR("p"), 0}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct weir_llm_models_page page;
+        struct weir_err err;
+        int rc = weir_llm_models_page(cases[i].d, weir_str_of(cases[i].query), list, 4, arena,
+                                      &page, &err);
+
+        if (cases[i].n == 9) {
+            assert_int_equal(rc, WEIR_EINVAL);
+            assert_int_equal(err.http_status, 400);
+            continue;
+        }
+        assert_int_equal(rc, WEIR_OK);
+        assert_int_equal(page.first, cases[i].first);
+        assert_int_equal(page.n, cases[i].n);
+        assert_int_equal(page.more, cases[i].more);
+    }
 }
 
 #define BODY(more)                                                                                 \
@@ -224,6 +279,7 @@ int main(void)
         cmocka_unit_test(errors_have_the_shape_of_their_dialect),
         cmocka_unit_test(a_failure_is_read_by_the_stream_reader_as_an_error),
         cmocka_unit_test(model_lists_are_json_in_either_shape),
+        cmocka_unit_test(a_query_picks_a_page_of_the_models),
         cmocka_unit_test(the_echo_answers_with_the_last_user_text),
         cmocka_unit_test(the_echo_streams_whole_characters_and_a_proper_end),
         cmocka_unit_test(the_echo_obeys_the_limit_of_the_call),

@@ -38,7 +38,7 @@ static void keep(int i, struct weir_str body, int64_t until_ms)
 {
     struct weir_cache_key k = key(i);
 
-    weir_cache_keep(cache, &k, &(struct weir_cached){false, body}, until_ms);
+    weir_cache_keep(cache, &k, &(struct weir_cached){false, WEIR_STR("p"), body}, until_ms);
 }
 
 static bool find(int i, int64_t now_ms, struct weir_cached *out)
