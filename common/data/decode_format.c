@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { MAX_NAME = 63, MAX_GLOB = 256, MAX_URL = 2048 };
@@ -94,6 +95,22 @@ static bool is_zone(struct weir_str s)
     return s.p[s.n - 1] != '/' && access(path, R_OK) == 0;
 }
 
+static bool is_date(struct weir_str s)
+{
+    char text[sizeof "2026-01-01"];
+    struct tm tm = {0}, given;
+    const char *end;
+
+    if (s.n != sizeof text - 1)
+        return false;
+    memcpy(text, s.p, s.n);
+    text[s.n] = 0;
+    end = strptime(text, "%Y-%m-%d", &tm);
+    given = tm;
+    /* A 31st of June would quietly be a 1st of July. */
+    return end && !*end && timegm(&tm) != -1 && tm.tm_mday == given.tm_mday;
+}
+
 const char *weir__format_fault(enum weir_schema_format format, struct weir_str s)
 {
     unsigned char digest[32];
@@ -118,6 +135,8 @@ const char *weir__format_fault(enum weir_schema_format format, struct weir_str s
     case WEIR_FORMAT_TIMEZONE:
         return is_zone(s) ? NULL
                           : "must be UTC or a time zone of this system, such as Europe/Berlin";
+    case WEIR_FORMAT_DATE:
+        return is_date(s) ? NULL : "must be a day, such as 2026-01-31";
     default:
         return NULL;
     }

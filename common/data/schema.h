@@ -23,6 +23,7 @@ enum weir_schema_format {
     WEIR_FORMAT_SHA256,
     WEIR_FORMAT_HEADER,
     WEIR_FORMAT_TIMEZONE,
+    WEIR_FORMAT_DATE, /* YYYY-MM-DD */
 };
 
 enum weir_schema_flags {

@@ -19,6 +19,7 @@ static const char *format_word(const ProtobufCFieldDescriptor *f, const struct w
         [WEIR_FORMAT_SHA256] = "SHA-256",
         [WEIR_FORMAT_HEADER] = "header name",
         [WEIR_FORMAT_TIMEZONE] = "time zone",
+        [WEIR_FORMAT_DATE] = "date",
     };
 
     if (r->format != WEIR_FORMAT_NONE)

@@ -1,15 +1,18 @@
 #include "pricing/pricing.h"
 
+#include <time.h>
+
 #include "base/arena.h"
 #include "base/hash.h"
 #include "base/mem.h"
 
-enum { MAX_TIERS = 8, MILLION = 1000000 };
+enum { MAX_TIERS = 8, MILLION = 1000000, SEARCHES_ASSUMED = 10 };
 
 /* Nano-USD per million tokens. */
 struct rates {
     int64_t above; /* holds for inputs of more tokens than this; -1: from the first */
     int64_t input, output, cache_read, cache_write, cache_write_1h, reasoning;
+    int64_t audio_input, audio_output;
 };
 
 struct weir_price {
@@ -17,6 +20,8 @@ struct weir_price {
     bool builtin, exact, has_request;
     unsigned order;
     int64_t request, max_output;
+    int64_t from_ms; /* INT64_MIN: from ever */
+    int64_t web_search, searches_assumed;
     size_t tier_count; /* at least 1: the base */
     struct rates tiers[MAX_TIERS + 1];
 };
@@ -67,6 +72,8 @@ static void base_rates(const Weir__V1__Price *m, struct rates *r)
     r->cache_write = or_else(m->has_cachewrite, m->cachewrite, r->input);
     r->cache_write_1h = or_else(m->has_cachewrite1h, m->cachewrite1h, r->cache_write);
     r->reasoning = or_else(m->has_reasoning, m->reasoning, r->output);
+    r->audio_input = or_else(m->has_audioinput, m->audioinput, r->input);
+    r->audio_output = or_else(m->has_audiooutput, m->audiooutput, r->output);
 }
 
 /* v * num / den, upwards; used to carry a rate into a tier that does not state it. */
@@ -80,8 +87,8 @@ static int64_t scaled(int64_t v, int64_t num, int64_t den)
     return x > INT64_MAX ? INT64_MAX : (int64_t)x;
 }
 
-/* What a tier does not state follows the rate that it is a multiple of: the long-cache and
- * reasoning rates have no field in a tier. */
+/* What a tier does not state follows the rate that it is a multiple of: the long-cache,
+ * reasoning and audio rates have no field in a tier. */
 static void tier_rates(const Weir__V1__PriceTier *m, const struct rates *base, struct rates *r)
 {
     r->above = m->has_aboveinputtokens && m->aboveinputtokens > 0 ? m->aboveinputtokens : 0;
@@ -93,6 +100,8 @@ static void tier_rates(const Weir__V1__PriceTier *m, const struct rates *base, s
         or_else(m->has_cachewrite, m->cachewrite, scaled(base->cache_write, r->input, base->input));
     r->cache_write_1h = scaled(base->cache_write_1h, r->cache_write, base->cache_write);
     r->reasoning = scaled(base->reasoning, r->output, base->output);
+    r->audio_input = scaled(base->audio_input, r->input, base->input);
+    r->audio_output = scaled(base->audio_output, r->output, base->output);
 }
 
 static void add_tiers(const Weir__V1__Price *m, struct weir_price *e)
@@ -111,6 +120,15 @@ static void add_tiers(const Weir__V1__Price *m, struct weir_price *e)
 static struct weir_str copy(struct weir_prices *p, const char *z)
 {
     return z && *z ? weir_arena_copy(p->arena, weir_str_of(z)) : WEIR_STR_NULL;
+}
+
+/* The first moment of a day. What isn't one was refused when the policy was read. */
+static int64_t day_ms(const char *day)
+{
+    struct tm tm = {0};
+    const char *end = day && *day ? strptime(day, "%Y-%m-%d", &tm) : NULL;
+
+    return end && !*end ? (int64_t)timegm(&tm) * 1000 : INT64_MIN;
 }
 
 void weir_prices_add(struct weir_prices *p, const Weir__V1__PriceList *list, bool builtin)
@@ -137,6 +155,9 @@ void weir_prices_add(struct weir_prices *p, const Weir__V1__PriceList *list, boo
         e->request = m->has_request && m->request > 0 ? m->request : 0;
         e->has_request = m->has_request;
         e->max_output = m->has_maxoutputtokens ? m->maxoutputtokens : 0;
+        e->from_ms = day_ms(m->from);
+        e->web_search = or_else(m->has_websearch, m->websearch, 0);
+        e->searches_assumed = or_else(m->has_websearchmost, m->websearchmost, SEARCHES_ASSUMED);
         base_rates(m, &e->tiers[0]);
         e->tier_count = 1;
         add_tiers(m, e);
@@ -161,6 +182,8 @@ static int by_precedence(const void *x, const void *y)
         return a->model.n > b->model.n ? -1 : 1;
     if (!a->provider.p != !b->provider.p)
         return a->provider.p ? -1 : 1;
+    if (a->from_ms != b->from_ms)
+        return a->from_ms > b->from_ms ? -1 : 1;
     return a->order < b->order ? -1 : a->order > b->order;
 }
 
@@ -195,13 +218,13 @@ void weir_prices_seal(struct weir_prices *p)
     }
 }
 
-static bool at_provider(const struct weir_price *e, struct weir_str provider)
+static bool holds(const struct weir_price *e, struct weir_str provider, int64_t now_ms)
 {
-    return !e->provider.p || weir_str_glob(e->provider, provider);
+    return e->from_ms <= now_ms && (!e->provider.p || weir_str_glob(e->provider, provider));
 }
 
 const struct weir_price *weir_prices_find(const struct weir_prices *p, struct weir_str provider,
-                                          struct weir_str model)
+                                          struct weir_str model, int64_t now_ms)
 {
     size_t best = p->count;
 
@@ -209,7 +232,7 @@ const struct weir_price *weir_prices_find(const struct weir_prices *p, struct we
     for (size_t at = slot_of(p, model); p->slots[at]; at = (at + 1) & p->slot_mask) {
         const struct weir_price *e = p->list[p->slots[at] - 1];
 
-        if (weir_str_eq(e->model, model) && at_provider(e, provider)) {
+        if (weir_str_eq(e->model, model) && holds(e, provider, now_ms)) {
             best = p->slots[at] - 1;
             break;
         }
@@ -217,7 +240,7 @@ const struct weir_price *weir_prices_find(const struct weir_prices *p, struct we
     for (size_t i = 0; i < p->glob_count && p->globs[i] < best; i++) {
         const struct weir_price *e = p->list[p->globs[i]];
 
-        if (weir_str_glob(e->model, model) && at_provider(e, provider)) {
+        if (weir_str_glob(e->model, model) && holds(e, provider, now_ms)) {
             best = p->globs[i];
             break;
         }
@@ -246,7 +269,7 @@ int64_t weir_price_flat(const struct weir_price *e)
         const struct rates *r = &e->tiers[i];
 
         if (r->input || r->output || r->cache_read || r->cache_write || r->cache_write_1h ||
-            r->reasoning)
+            r->reasoning || r->audio_input || r->audio_output)
             return -1;
     }
     return e->has_request ? e->request : -1;
@@ -279,28 +302,54 @@ static void part(struct weir_cost *c, const char *kind, int64_t tokens, int64_t 
     *sum += (unsigned __int128)tokens * (unsigned __int128)rate;
 }
 
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t plus(int64_t a, int64_t b)
+{
+    return a > INT64_MAX - b ? INT64_MAX : a + b;
+}
+
+/* What costs by the piece. */
+static int64_t each(struct weir_cost *c, const char *kind, int64_t n, int64_t price)
+{
+    __int128 sum = (__int128)n * price;
+
+    if (n <= 0 || price <= 0)
+        return 0;
+    c->parts[c->part_count++] = (struct weir_cost_part){kind, n, price};
+    return sum > INT64_MAX ? INT64_MAX : (int64_t)sum;
+}
+
 void weir_price_cost(const struct weir_price *e, const struct weir_usage *u, struct weir_cost *out)
 {
     int64_t read = at_least_0(u->cache_read), write = at_least_0(u->cache_write);
     int64_t write_1h = at_least_0(u->cache_write_1h), reasoning = at_least_0(u->reasoning);
     __int128 cached = (__int128)read + write + write_1h;
     __int128 input = u->input > cached ? (__int128)u->input : cached;
-    int64_t output = at_least_0(u->output);
+    int64_t output = at_least_0(u->output), fresh, heard, spoken, searches;
     const struct rates *r = &e->tiers[0];
     unsigned __int128 sum = 0;
 
     for (size_t i = 1; i < e->tier_count && input > e->tiers[i].above; i++)
         r = &e->tiers[i];
     out->part_count = 0;
-    part(out, "input", (int64_t)(input - cached), r->input, &sum);
+    fresh = (int64_t)(input - cached);
+    heard = smaller(at_least_0(u->audio_input), fresh);
+    spoken = smaller(at_least_0(u->audio_output), at_least_0(output - reasoning));
+    part(out, "input", fresh - heard, r->input, &sum);
+    part(out, "audioInput", heard, r->audio_input, &sum);
     part(out, "cacheRead", read, r->cache_read, &sum);
     part(out, "cacheWrite", write, r->cache_write, &sum);
     part(out, "cacheWrite1h", write_1h, r->cache_write_1h, &sum);
-    part(out, "output", output - reasoning, r->output, &sum);
+    part(out, "output", output - reasoning - spoken, r->output, &sum);
+    part(out, "audioOutput", spoken, r->audio_output, &sum);
     part(out, "reasoning", reasoning, r->reasoning, &sum);
-    if (e->request)
-        out->parts[out->part_count++] = (struct weir_cost_part){"request", 1, e->request};
-    out->nano_usd = total(sum, e->request);
+    searches = each(out, "webSearch", u->web_searches, e->web_search);
+    (void)each(out, "request", 1, e->request);
+    out->nano_usd = total(sum, plus(e->request, searches));
 }
 
 static int64_t larger(int64_t a, int64_t b)
@@ -321,9 +370,17 @@ int64_t weir_price_worst(const struct weir_price *e, int64_t input_tokens, int64
             break;
         in = larger(
             in, larger(larger(r->input, r->cache_read), larger(r->cache_write, r->cache_write_1h)));
-        out = larger(out, larger(r->output, r->reasoning));
+        in = larger(in, r->audio_input);
+        out = larger(out, larger(larger(r->output, r->reasoning), r->audio_output));
     }
     sum = (unsigned __int128)at_least_0(input_tokens) * (unsigned __int128)in +
           (unsigned __int128)at_least_0(output_tokens) * (unsigned __int128)out;
     return total(sum, with_request ? e->request : 0);
+}
+
+int64_t weir_price_searches(const struct weir_price *e, int64_t searches)
+{
+    __int128 sum = (__int128)(searches < 0 ? e->searches_assumed : searches) * e->web_search;
+
+    return sum > INT64_MAX ? INT64_MAX : (int64_t)sum;
 }

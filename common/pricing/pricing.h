@@ -27,10 +27,11 @@ void weir_prices_seal(struct weir_prices *p); /* once, after the last list */
 
 /* The entry that holds for a model (as the provider names it) at a provider: a list of the policy
  * before the built-in one, an exact model before a pattern, a longer pattern before a shorter, one
- * that names the provider before one that does not, an earlier list before a later. NULL: the price
- * is unknown. */
+ * that names the provider before one that does not, one that began later before one that began
+ * earlier, an earlier list before a later. What begins after now_ms (wall clock) doesn't hold yet.
+ * NULL: the price is unknown. */
 const struct weir_price *weir_prices_find(const struct weir_prices *p, struct weir_str provider,
-                                          struct weir_str model);
+                                          struct weir_str model, int64_t now_ms);
 
 struct weir_str weir_price_list(const struct weir_price *e); /* its list's name */
 struct weir_str weir_price_date(const struct weir_price *e); /* when it was read; may be absent */
@@ -40,14 +41,14 @@ bool weir_price_builtin(const struct weir_price *e);
 int64_t weir_price_flat(const struct weir_price *e);
 int64_t weir_price_max_output(const struct weir_price *e); /* tokens; 0: not known */
 
-/* A part of a cost: tokens at a rate (`request`: 1 at nano-USD per request). */
+/* A part of a cost: tokens at a rate (`webSearch`: searches, `request`: 1, at nano-USD each). */
 struct weir_cost_part {
-    const char
-        *kind; /* static: input, output, cacheRead, cacheWrite, cacheWrite1h, reasoning, request */
+    const char *kind; /* static: input, output, cacheRead, cacheWrite, cacheWrite1h, reasoning,
+                       * audioInput, audioOutput, webSearch, request */
     int64_t tokens, rate;
 };
 
-enum { WEIR_COST_PARTS = 7 };
+enum { WEIR_COST_PARTS = 10 };
 
 struct weir_cost {
     int64_t nano_usd;
@@ -55,8 +56,8 @@ struct weir_cost {
     size_t part_count; /* parts of no tokens are left out */
 };
 
-/* Absent figures count as 0: fill them in first. Cached and cache-write tokens are charged at their
- * own rate and not again as input; reasoning tokens not again as output. */
+/* Absent figures count as 0: fill them in first. Cached, cache-write and audio tokens are charged
+ * at their own rate and not again as input; reasoning and audio tokens not again as output. */
 void weir_price_cost(const struct weir_price *e, const struct weir_usage *usage,
                      struct weir_cost *out);
 
@@ -64,5 +65,9 @@ void weir_price_cost(const struct weir_price *e, const struct weir_usage *usage,
  * any kind of token has, and with_request the fee of a request. */
 int64_t weir_price_worst(const struct weir_price *e, int64_t input_tokens, int64_t output_tokens,
                          bool with_request);
+
+/* The most that a call's searches of the web can cost; searches: the limit that the call states, 0:
+ * it can make none, -1: it states no limit, and what the entry assumes holds. */
+int64_t weir_price_searches(const struct weir_price *e, int64_t searches);
 
 #endif

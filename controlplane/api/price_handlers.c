@@ -1,6 +1,7 @@
 /* price_handlers.c - the prices that are in force, and what a call of so many tokens would cost. */
 #include "controlplane/api/internal.h"
 
+#include "base/clock.h"
 #include "controlplane/config/source.h"
 #include "pricing/pricing.h"
 
@@ -45,6 +46,11 @@ static void put_entry(struct weir_jw *w, const struct weir_policy_object *o,
     put_rate(w, "cacheWrite1hNano", p->has_cachewrite1h, p->cachewrite1h);
     put_rate(w, "reasoningNano", p->has_reasoning, p->reasoning);
     put_rate(w, "requestNano", p->has_request, p->request);
+    put_rate(w, "audioInputNano", p->has_audioinput, p->audioinput);
+    put_rate(w, "audioOutputNano", p->has_audiooutput, p->audiooutput);
+    put_rate(w, "webSearchNano", p->has_websearch, p->websearch);
+    if (p->from)
+        weir_jw_z(w, "from", p->from);
     weir_jw_i64(w, "tiers", (int64_t)p->n_tiers);
     weir_jw_z(w, "list", o->name);
     weir_jw_bool(w, "builtIn", o->built_in);
@@ -104,7 +110,10 @@ static bool read_usage(struct weir_api_ctx *c, struct weir_usage *u)
     return weir__api_query_i64(c, "input", 1000000, 0, MAX_TOKENS, &u->input) &&
            weir__api_query_i64(c, "output", 1000000, 0, MAX_TOKENS, &u->output) &&
            weir__api_query_i64(c, "cacheRead", 0, 0, MAX_TOKENS, &u->cache_read) &&
-           weir__api_query_i64(c, "cacheWrite", 0, 0, MAX_TOKENS, &u->cache_write);
+           weir__api_query_i64(c, "cacheWrite", 0, 0, MAX_TOKENS, &u->cache_write) &&
+           weir__api_query_i64(c, "audioInput", 0, 0, MAX_TOKENS, &u->audio_input) &&
+           weir__api_query_i64(c, "audioOutput", 0, 0, MAX_TOKENS, &u->audio_output) &&
+           weir__api_query_i64(c, "webSearches", 0, 0, MAX_TOKENS, &u->web_searches);
 }
 
 static void put_cost(struct weir_jw *w, const struct weir_price *e, const struct weir_usage *u)
@@ -147,7 +156,7 @@ void weir__api_price_cost(struct weir_api_ctx *c)
     if (!read_usage(c, &usage) || !(set = policy(c)))
         return;
     prices = compile(set, ns.n ? ns : WEIR_STR("default"));
-    e = weir_prices_find(prices, provider.p ? provider : WEIR_STR(""), model);
+    e = weir_prices_find(prices, provider.p ? provider : WEIR_STR(""), model, weir_wall_ms());
     if (e) {
         w = weir__api_ok(c);
         weir_jw_object(w, NULL);

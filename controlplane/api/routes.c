@@ -74,7 +74,7 @@ const struct weir_api_route weir__api_routes[] = {
      "Who is charged how much: a row for each group of any labels (`by=team,project,agent`; `day` too), all groups, of a month or from a day up to another: `format=json` or `csv`."},
     {"GET", V1 "/prices", WEIR_ROLE_VIEWER, WEIR_API_POOL, weir__api_prices, "match, limit",
      "The entries of all price lists, those of Weir's own too, whose model has `match` in it; rates are nano-USD for a million tokens."},
-    {"GET", V1 "/prices/cost", WEIR_ROLE_VIEWER, WEIR_API_POOL, weir__api_price_cost, "model, provider, namespace, input, output, cacheRead, cacheWrite",
+    {"GET", V1 "/prices/cost", WEIR_ROLE_VIEWER, WEIR_API_POOL, weir__api_price_cost, "model, provider, namespace, input, output, cacheRead, cacheWrite, audioInput, audioOutput, webSearches",
      "What a call of so many tokens would cost (a million each): input is all of it, cached parts included. 404: the price is unknown."},
     {"GET", V1 "/top", WEIR_ROLE_VIEWER, WEIR_API_POOL, weir__api_top, "since, limit",
      "The dearest agents, models and providers of the last `since` (5m)."},

@@ -2,7 +2,7 @@
 
 enum { CONTENT_LEVELS = 6 };
 
-static void read_details(struct weir_llm_tap *t, struct weir_str raw)
+static void read_details(struct weir_llm_tap *t, struct weir_str raw, int64_t *audio)
 {
     struct weir_usage *u = &t->seen.usage;
     struct weir_str key, value;
@@ -18,15 +18,18 @@ static void read_details(struct weir_llm_tap *t, struct weir_str raw)
             weir_llm_keep_tokens(&u->cache_write, value);
         else if (weir_json_is(key, "reasoning_tokens"))
             weir_llm_keep_tokens(&u->reasoning, value);
+        else if (weir_json_is(key, "audio_tokens"))
+            weir_llm_keep_tokens(audio, value);
     }
 }
 
 /* What else servers call the details, and the cached tokens (DeepSeek, Mistral). */
 static void read_cached(struct weir_llm_tap *t, struct weir_str key, struct weir_str value)
 {
-    if (weir_json_is(key, "prompt_tokens_details") || weir_json_is(key, "prompt_token_details") ||
-        weir_json_is(key, "completion_tokens_details"))
-        read_details(t, value);
+    if (weir_json_is(key, "prompt_tokens_details") || weir_json_is(key, "prompt_token_details"))
+        read_details(t, value, &t->seen.usage.audio_input);
+    else if (weir_json_is(key, "completion_tokens_details"))
+        read_details(t, value, &t->seen.usage.audio_output);
     else if (weir_json_is(key, "prompt_cache_hit_tokens") || weir_json_is(key, "num_cached_tokens"))
         weir_llm_keep_tokens(&t->seen.usage.cache_read, value);
 }

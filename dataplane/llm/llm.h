@@ -46,6 +46,7 @@ struct weir_llm_call {
     struct weir_llm_offer *offers;
     size_t offer_count;
     bool offers_more; /* there are more of them, or longer ones, than are kept */
+    int64_t searches; /* of the web, by the provider's own tool, at most; -1: no limit is stated */
     bool base64;      /* of embeddings: the client wants its vectors so */
     size_t documents; /* of what passes: that are to be ranked */
     /* Never less than the input's tokens: bytes outside of media (a byte-level BPE makes at most

@@ -36,6 +36,8 @@ static void read_nested(struct weir_llm_tap *t, struct weir_str raw)
             weir_llm_keep_tokens(&t->raw.write_5m, value);
         else if (weir_json_is(key, "thinking_tokens"))
             weir_llm_keep_tokens(&t->raw.reasoning, value);
+        else if (weir_json_is(key, "web_search_requests"))
+            weir_llm_keep_tokens(&t->seen.usage.web_searches, value);
     }
 }
 
@@ -57,7 +59,8 @@ void weir_messages_usage(struct weir_llm_tap *t, struct weir_str raw)
             weir_llm_keep_tokens(&t->raw.cache_read, value);
         else if (weir_json_is(key, "cache_creation_input_tokens"))
             weir_llm_keep_tokens(&t->raw.cache_write, value);
-        else if (weir_json_is(key, "cache_creation") || weir_json_is(key, "output_tokens_details"))
+        else if (weir_json_is(key, "cache_creation") ||
+                 weir_json_is(key, "output_tokens_details") || weir_json_is(key, "server_tool_use"))
             read_nested(t, value);
     }
     to_common(t);

@@ -3,7 +3,7 @@
  * in a way that two readers may understand differently is known by every name that it has. */
 #include "dataplane/llm/llm_internal.h"
 
-enum { TOOL_LEVELS = 2 };
+enum { TOOL_LEVELS = 2, SEARCHES_MAX = 1000000, SEARCHES_UNBOUND };
 
 struct weir_llm_offer *weir_llm_offer(struct weir_llm_decoder *d, struct weir_str raw)
 {
@@ -47,10 +47,43 @@ static bool says_nothing(struct weir_str kind)
            weir_json_is(kind, "namespace");
 }
 
+/* A tool that searches the web, with the limit that it states (-1: none). Several add up; names
+ * that were not kept might be one. */
+static void count_searches(struct weir_llm_call *call, int64_t most)
+{
+    if (most < 0 || call->searches < 0)
+        call->searches = -1;
+    else
+        call->searches += most;
+}
+
+/* A kind such as web_search_20250305. */
+static bool is_search(const struct weir_llm_decoder *d, const struct weir_llm_offer *kind)
+{
+    return kind ? weir_str_starts(kind->name, WEIR_STR("web_search")) : d->call->offers_more;
+}
+
+/* A whole number that is no more than this is believed; all else states no limit. */
+static bool read_uses(struct weir_llm_decoder *d, int64_t *most)
+{
+    struct weir_str raw;
+    int64_t v;
+
+    if (!weir_json_skip(&d->j, &raw))
+        return false;
+    if (weir_str_i64(raw, &v) == WEIR_OK && v >= 0 && v <= SEARCHES_MAX)
+        *most = v > *most ? v : *most;
+    else
+        *most = SEARCHES_UNBOUND;
+    return true;
+}
+
 static bool read_list(struct weir_llm_decoder *d, unsigned depth);
 
 static bool read_tool(struct weir_llm_decoder *d, unsigned depth)
 {
+    int64_t most = -1;
+    bool searches = false;
     struct weir_str key;
 
     if (!weir_json_enter(&d->j, WEIR_JSON_OBJECT))
@@ -67,14 +100,18 @@ static bool read_tool(struct weir_llm_decoder *d, unsigned depth)
             ok = read_tool(d, TOOL_LEVELS);
         else if (depth < TOOL_LEVELS && weir_json_is(key, "tools")) /* of a namespace */
             ok = read_list(d, depth + 1);
+        else if (depth == 0 && weir_json_is(key, "max_uses"))
+            ok = read_uses(d, &most);
         else
             ok = weir_json_skip(&d->j, NULL);
         if (!ok)
             return false;
         (void)weir_llm_offer(d, name);
         if (!says_nothing(kind))
-            (void)weir_llm_offer(d, kind);
+            searches = is_search(d, weir_llm_offer(d, kind)) || searches;
     }
+    if (searches)
+        count_searches(d->call, most > SEARCHES_MAX ? -1 : most);
     return !d->j.fault;
 }
 

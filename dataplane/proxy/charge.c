@@ -203,7 +203,8 @@ static int64_t worst_at(const struct weir_exchange *x, const struct weir_policy_
         break;
     }
     if (c->price)
-        return capped(weir_price_worst(c->price, input, output, with_input));
+        return capped((__int128)weir_price_worst(c->price, input, output, with_input) +
+                      (with_input ? weir_price_searches(c->price, x->call.searches) : 0));
     return b->unknown_price_assumed >= 0 ? assumed_cost(b, input + output) : 0;
 }
 

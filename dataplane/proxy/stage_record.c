@@ -135,7 +135,7 @@ static void fill_cost(const struct weir_exchange *x, struct weir_record *r)
     if (!x->sent ||
         (x->endpoint.operation != WEIR_OP_GENERATE && x->endpoint.operation != WEIR_OP_PASS))
         return;
-    add_usage(&r->usage, &(struct weir_usage){0, 0, -1, -1, -1, -1, false});
+    add_usage(&r->usage, &(struct weir_usage){0, 0, -1, -1, -1, -1, -1, -1, -1, false});
     for (size_t i = 0; i < x->attempt_count; i++) {
         const struct weir_attempt *a = &x->attempts[i];
 

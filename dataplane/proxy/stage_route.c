@@ -3,6 +3,7 @@
  * A target is left out when it can't serve the call: a model that it doesn't list, that doesn't
  * take what the call has (fit.c), a credential that has not arrived, another dialect into which the
  * call can't be translated. Within a group the strategy orders them (strategy.c). */
+#include "base/clock.h"
 #include "dataplane/llm/endpoint.h"
 #include "dataplane/proxy/answer.h"
 #include "dataplane/proxy/fit.h"
@@ -172,7 +173,8 @@ static bool make_candidate(struct weir_exchange *x, const struct weir_policy_tar
         .entry = m,
         .weight = t->weight,
         .shows_all = p->echo || x->call.no_reasoning || (m && m->shows_all)};
-    out->price = weir_prices_find(weir_policy_prices(x->policy), p->name, out->model);
+    out->price =
+        weir_prices_find(weir_policy_prices(x->policy), p->name, out->model, weir_wall_ms());
     if (x->endpoint.operation == WEIR_OP_PASS)
         out->flat_nano_usd = flat_price(x, out);
     out->choice_limit = choice_limit(x, out, m);

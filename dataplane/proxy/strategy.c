@@ -100,7 +100,7 @@ static int64_t cost(const struct weir_exchange *x, const struct weir_candidate *
 {
     int64_t output =
         x->call.max_output_tokens >= 0 ? x->call.max_output_tokens : EXPECTED_OUTPUT_TOKENS;
-    struct weir_usage usage = {x->call.input_estimate, output, -1, -1, -1, -1, true};
+    struct weir_usage usage = {x->call.input_estimate, output, -1, -1, -1, -1, -1, -1, -1, true};
     struct weir_cost expected;
 
     if (!c->price)

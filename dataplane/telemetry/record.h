@@ -25,9 +25,9 @@ struct weir_record_usage {
 };
 
 struct weir_record_cost_part {
-    const char *kind; /* input, output, cacheRead, cacheWrite, cacheWrite1h, reasoning, request */
+    const char *kind; /* as in weir_cost_part */
     int64_t tokens;
-    int64_t price; /* nano-USD per million tokens; per request for `request` */
+    int64_t price; /* nano-USD per million tokens; each, for `webSearch` and `request` */
 };
 
 struct weir_record_attempt {

@@ -8,7 +8,7 @@ import { findProvider } from '@pydantic/genai-prices';
 const PROVIDERS = ['openai', 'anthropic', 'cohere'];
 // Our field, and the package's price (US dollars per million tokens).
 const RATES = { input: 'input_mtok', output: 'output_mtok', cacheRead: 'cache_read_mtok', cacheWrite: 'cache_write_mtok' };
-const BASE_ONLY = { cacheWrite1h: 'cache_write_1h_mtok', reasoning: 'output_reasoning_mtok' };
+const BASE_ONLY = { cacheWrite1h: 'cache_write_1h_mtok', reasoning: 'output_reasoning_mtok', audioInput: 'input_audio_mtok', audioOutput: 'output_audio_mtok' };
 
 const output = process.argv[2];
 if (!output) {

@@ -43,7 +43,7 @@ static void look(const struct weir_policy *p)
 
     if (at) {
         (void)weir_policy_model(at, model);
-        (void)weir_prices_find(weir_policy_prices(p), at->name, model);
+        (void)weir_prices_find(weir_policy_prices(p), at->name, model, 0);
     }
     if (!key)
         return;

@@ -124,6 +124,10 @@ static void every_bad_input_gets_its_exact_sentence(void **state)
         {"a.yaml", BUDGET "  limit: {usd: 1}\n  window: day\n  timezone: Mars/Olympus\n",
          "a.yaml:7: Budget/b: spec.timezone: must be UTC or a time zone of this system, such as "
          "Europe/Berlin\n"},
+        {"a.yaml",
+         HEAD "kind: PriceList\nmetadata: {name: p}\nspec: {prices: [{model: m, from: "
+              "2026-06-31}]}\n",
+         "a.yaml:4: PriceList/p: spec.prices[0].from: must be a day, such as 2026-01-31\n"},
         {"a.yaml", BUDGET "  limit: {usd: 1}\n  window: day\n  onPartition: {allow: yes}\n",
          "a.yaml:7: Budget/b: spec.onPartition.allow: must be true or false, not \"yes\"\n"},
         {"a.yaml", ROUTE "  groups: []\n",

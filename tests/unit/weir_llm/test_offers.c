@@ -111,12 +111,43 @@ static void more_tools_than_are_kept_are_told(void **state)
 
 #define IN_ARENA(test) cmocka_unit_test_setup_teardown(test, begin, end)
 
+static int64_t searches(const char *tools)
+{
+    struct weir_llm_endpoint at = {.dialect = WEIR_DIALECT_ANTHROPIC_MESSAGES};
+    const char *body = weir_arena_printf(
+        arena, "{\"model\":\"m\",\"max_tokens\":9,\"messages\":[],\"tools\":[%s]}", tools);
+    struct weir_llm_call call;
+    struct weir_err err;
+
+    if (weir_llm_decode(&at, weir_str_of(body), arena, &call, &err) != WEIR_OK)
+        fail_msg("%s", err.detail);
+    return call.searches;
+}
+
+#define SEARCH(more) "{\"type\":\"web_search_20250305\",\"name\":\"web_search\"" more "}"
+
+static void searches_are_bound_by_what_their_tools_state(void **state)
+{
+    (void)state;
+    assert_int_equal(searches("{\"name\":\"web_search\",\"input_schema\":{}}"), 0);
+    assert_int_equal(searches(SEARCH("")), -1);
+    assert_int_equal(searches(SEARCH(",\"max_uses\":3")), 3);
+    assert_int_equal(searches(SEARCH(",\"max_uses\":3") "," SEARCH(",\"max_uses\":2")), 5);
+    assert_int_equal(searches(SEARCH(",\"max_uses\":3") "," SEARCH("")), -1);
+    assert_int_equal(searches(SEARCH(",\"max_uses\":3,\"max_uses\":7")), 7);
+    assert_int_equal(searches(SEARCH(",\"max_uses\":-3")), -1);
+    assert_int_equal(searches(SEARCH(",\"max_uses\":null")), -1);
+    assert_int_equal(searches(SEARCH(",\"max_uses\":1,\"max_uses\":1e9")), -1);
+    assert_int_equal(searches(SEARCH(",\"max_uses\":1e9,\"max_uses\":1")), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_ARENA(tools_are_known_by_their_names_in_each_api),
         IN_ARENA(no_way_of_writing_hides_a_tool),
         IN_ARENA(more_tools_than_are_kept_are_told),
+        IN_ARENA(searches_are_bound_by_what_their_tools_state),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,8 @@
 #include "base/rand.h"
 #include "pricing/pricing.h"
 
+enum { NOW_MS = 1000 };
+
 #define USD(x) ((int64_t)((x)*1000000000LL))
 
 static Weir__V1__Price price_of(const char *model, const char *provider, int64_t input,
@@ -49,7 +51,8 @@ static void add(struct weir_prices *t, const char *name, Weir__V1__Price *prices
 
 static int64_t input_rate(const struct weir_prices *t, const char *provider, const char *model)
 {
-    const struct weir_price *e = weir_prices_find(t, weir_str_of(provider), weir_str_of(model));
+    const struct weir_price *e =
+        weir_prices_find(t, weir_str_of(provider), weir_str_of(model), NOW_MS);
     struct weir_usage u = WEIR_USAGE_NONE;
     struct weir_cost c;
 
@@ -71,7 +74,8 @@ static void a_list_of_the_policy_may_be_called_as_the_built_in_one(void **state)
     add(t, "default", own, 1);
     weir_prices_seal(t);
     assert_int_equal(input_rate(t, "openai", "gpt-4o"), 2);
-    assert_false(weir_price_builtin(weir_prices_find(t, WEIR_STR("openai"), WEIR_STR("gpt-4o"))));
+    assert_false(
+        weir_price_builtin(weir_prices_find(t, WEIR_STR("openai"), WEIR_STR("gpt-4o"), NOW_MS)));
     weir_prices_destroy(t);
 }
 
@@ -118,9 +122,12 @@ static void only_a_price_without_rates_is_the_price_of_a_call(void **state)
     p[0].request = p[1].request = 7;
     add(t, "a", p, 3);
     weir_prices_seal(t);
-    assert_int_equal(weir_price_flat(weir_prices_find(t, WEIR_STR("x"), WEIR_STR("flat"))), 7);
-    assert_int_equal(weir_price_flat(weir_prices_find(t, WEIR_STR("x"), WEIR_STR("both"))), -1);
-    assert_int_equal(weir_price_flat(weir_prices_find(t, WEIR_STR("x"), WEIR_STR("none"))), -1);
+    assert_int_equal(weir_price_flat(weir_prices_find(t, WEIR_STR("x"), WEIR_STR("flat"), NOW_MS)),
+                     7);
+    assert_int_equal(weir_price_flat(weir_prices_find(t, WEIR_STR("x"), WEIR_STR("both"), NOW_MS)),
+                     -1);
+    assert_int_equal(weir_price_flat(weir_prices_find(t, WEIR_STR("x"), WEIR_STR("none"), NOW_MS)),
+                     -1);
     weir_prices_destroy(t);
 }
 
@@ -128,7 +135,7 @@ static void cached_and_reasoning_tokens_are_charged_once(void **state)
 {
     struct weir_prices *t = weir_prices_create();
     Weir__V1__Price p = price_of("m", NULL, USD(3), USD(15));
-    struct weir_usage u = {1000, 100, 600, 200, 100, 40, false};
+    struct weir_usage u = {1000, 100, 600, 200, 100, 40, 0, 0, 0, false};
     struct weir_cost c;
 
     (void)state;
@@ -140,7 +147,7 @@ static void cached_and_reasoning_tokens_are_charged_once(void **state)
     p.request = 7;
     add(t, "l", &p, 1);
     weir_prices_seal(t);
-    weir_price_cost(weir_prices_find(t, WEIR_STR("x"), WEIR_STR("m")), &u, &c);
+    weir_price_cost(weir_prices_find(t, WEIR_STR("x"), WEIR_STR("m"), NOW_MS), &u, &c);
     assert_int_equal(c.nano_usd, 100 * 3000 + 600 * 300 + 200 * 3750 + 100 * 6000 + 60 * 15000 +
                                      40 * 20000 + 7);
     assert_int_equal(c.part_count, 7);
@@ -164,7 +171,7 @@ static void a_tier_holds_for_the_whole_call_and_costs_round_up(void **state)
     p.n_tiers = 1;
     add(t, "l", &p, 1);
     weir_prices_seal(t);
-    e = weir_prices_find(t, WEIR_STR("x"), WEIR_STR("m"));
+    e = weir_prices_find(t, WEIR_STR("x"), WEIR_STR("m"), NOW_MS);
     u.input = 200;
     weir_price_cost(e, &u, &c);
     assert_int_equal(c.nano_usd, 1);
@@ -195,6 +202,12 @@ static void random_price(struct weir_prng *r, Weir__V1__Price *p, Weir__V1__Pric
     p->cachewrite1h = below(r, top);
     p->has_reasoning = (int)below(r, 2);
     p->reasoning = below(r, top);
+    p->has_audioinput = (int)below(r, 2);
+    p->audioinput = below(r, top);
+    p->has_audiooutput = (int)below(r, 2);
+    p->audiooutput = below(r, top);
+    p->has_websearch = (int)below(r, 2);
+    p->websearch = below(r, top);
     p->has_request = (int)below(r, 2);
     p->request = below(r, top);
     p->n_tiers = (size_t)below(r, 4);
@@ -228,17 +241,74 @@ static void no_usage_within_the_bounds_costs_more_than_the_hold(void **state)
         random_price(&r, &p, tiers, list);
         add(t, "l", &p, 1);
         weir_prices_seal(t);
-        e = weir_prices_find(t, WEIR_STR("x"), WEIR_STR("m"));
+        e = weir_prices_find(t, WEIR_STR("x"), WEIR_STR("m"), NOW_MS);
         u.input = below(&r, in + 1);
         u.output = below(&r, out + 1);
         u.cache_read = below(&r, u.input + 1) - 1;
         u.cache_write = below(&r, u.input - (u.cache_read > 0 ? u.cache_read : 0) + 1);
         u.reasoning = below(&r, out + 1) - 1;
+        u.audio_input = below(&r, in + 1) - 1;
+        u.audio_output = below(&r, out + 1) - 1;
         weir_price_cost(e, &u, &c);
         assert_true(c.nano_usd >= 0);
         assert_true(weir_price_worst(e, in, out, true) >= c.nano_usd);
         weir_prices_destroy(t);
     }
+}
+
+static void the_last_entry_that_has_begun_holds(void **state)
+{
+    enum { DAY_MS = 86400000 };
+    struct weir_prices *t = weir_prices_create();
+    Weir__V1__Price p[] = {price_of("m", NULL, 1, 0), price_of("m", NULL, 2, 0),
+                           price_of("m", NULL, 3, 0)};
+
+    static const struct {
+        int64_t now_ms, rate;
+    } cases[] = {{0, 1}, {DAY_MS - 1, 1}, {DAY_MS, 2}, {2 * DAY_MS - 1, 2}, {2 * DAY_MS, 3}};
+
+    (void)state;
+    p[1].from = (char *)(uintptr_t) "1970-01-02";
+    p[2].from = (char *)(uintptr_t) "1970-01-03";
+    add(t, "l", p, 3);
+    weir_prices_seal(t);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct weir_usage u = {.input = 1000000};
+        struct weir_cost c;
+
+        weir_price_cost(weir_prices_find(t, WEIR_STR("x"), WEIR_STR("m"), cases[i].now_ms), &u, &c);
+        assert_int_equal(c.nano_usd, cases[i].rate);
+    }
+    weir_prices_destroy(t);
+}
+
+static void audio_and_searches_have_prices_of_their_own(void **state)
+{
+    struct weir_prices *t = weir_prices_create();
+    Weir__V1__Price p = price_of("m", NULL, 1000000, 2000000);
+    struct weir_usage u = {.input = 100, .output = 50, .cache_read = 20, .audio_input = 30};
+    const struct weir_price *e;
+    struct weir_cost c;
+
+    (void)state;
+    p.has_audioinput = p.has_audiooutput = p.has_websearch = p.has_cacheread = 1;
+    p.audioinput = 40000000;
+    p.audiooutput = 80000000;
+    p.websearch = 10000000;
+    add(t, "l", &p, 1);
+    weir_prices_seal(t);
+    e = weir_prices_find(t, WEIR_STR("x"), WEIR_STR("m"), NOW_MS);
+    u.audio_output = 40;
+    u.reasoning = 5;
+    u.web_searches = 3;
+    weir_price_cost(e, &u, &c);
+    /* 50 + 30 of audio + 20 from the cache for nothing; 5 + 5 + 40 of audio; 3 searches. */
+    assert_int_equal(c.nano_usd, 50 + 30 * 40 + 10 * 2 + 40 * 80 + 3 * 10000000);
+    assert_int_equal(c.part_count, 7);
+    assert_int_equal(weir_price_searches(e, 0), 0);
+    assert_int_equal(weir_price_searches(e, 4), 4 * 10000000);
+    assert_int_equal(weir_price_searches(e, -1), 10 * 10000000);
+    weir_prices_destroy(t);
 }
 
 int main(void)
@@ -250,6 +320,8 @@ int main(void)
         cmocka_unit_test(only_a_price_without_rates_is_the_price_of_a_call),
         cmocka_unit_test(cached_and_reasoning_tokens_are_charged_once),
         cmocka_unit_test(a_tier_holds_for_the_whole_call_and_costs_round_up),
+        cmocka_unit_test(the_last_entry_that_has_begun_holds),
+        cmocka_unit_test(audio_and_searches_have_prices_of_their_own),
         cmocka_unit_test(no_usage_within_the_bounds_costs_more_than_the_hold),
     };
 

@@ -67,7 +67,7 @@ static int collect(const char *rules)
         x->candidates[i] = (struct weir_candidate){
             .provider = p,
             .model = WEIR_STR("m"),
-            .price = weir_prices_find(weir_policy_prices(policy), p->name, WEIR_STR("m")),
+            .price = weir_prices_find(weir_policy_prices(policy), p->name, WEIR_STR("m"), 0),
             .max_output_tokens = 1000};
     }
     return weir_charges_collect(x, &err);
