@@ -122,6 +122,29 @@ static bool is_named(struct weir_str name, const struct weir_policy_header *h, s
     return false;
 }
 
+static bool is_removed(struct weir_str name, char **removed, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (weir_str_ieq(weir_str_of(removed[i]), name))
+            return true;
+    return false;
+}
+
+/* Only what the request does not have by now, so that none takes the place of a credential. */
+static size_t add_defaults(struct weir_http_header *h, size_t n,
+                           const struct weir_policy_header *defaults, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t at = 0;
+
+        while (at < n && !weir_str_ieq(h[at].name, defaults[i].name))
+            at++;
+        if (at == n)
+            h[n++] = header(defaults[i].name, defaults[i].value);
+    }
+    return n;
+}
+
 /* The provider continues the caller's trace below this call's span, which telemetry tells of. */
 static struct weir_str continue_trace(struct weir_exchange *x, struct weir_str from)
 {
@@ -161,14 +184,16 @@ static void build_headers(struct weir_exchange *x, const struct weir_candidate *
     const struct weir_http_header *client = weir_http_req_headers(x->req, &client_count);
     struct weir_http_hop hop = weir_http_hop_of(client, client_count);
     bool foreign = weir_exchange_is_translated(x);
-    struct weir_http_header *h =
-        weir_arena_alloc(x->arena, (client_count + p->header_count + x->route->header_count + 6 +
-                                    WEIR_ATTEMPT_SIGNATURE_HEADERS) *
-                                       sizeof *h);
+    struct weir_http_header *h = weir_arena_alloc(
+        x->arena, (client_count + p->header_count + x->route->header_count + p->default_count +
+                   x->route->default_count + 6 + WEIR_ATTEMPT_SIGNATURE_HEADERS) *
+                      sizeof *h);
 
     for (size_t i = 0; i < client_count; i++)
         if (!stays_behind(client[i].name) && !(foreign && is_of_dialect(client[i].name)) &&
             !weir_http_is_for_hop(hop, client[i].name) &&
+            !is_removed(client[i].name, p->removed, p->removed_count) &&
+            !is_removed(client[i].name, x->route->removed, x->route->removed_count) &&
             !is_named(client[i].name, p->headers, p->header_count) &&
             !is_named(client[i].name, x->route->headers, x->route->header_count))
             h[n++] = header(client[i].name, weir_str_ieq(client[i].name, WEIR_STR("traceparent"))
@@ -187,6 +212,8 @@ static void build_headers(struct weir_exchange *x, const struct weir_candidate *
         h[n++] = header(x->route->headers[i].name, x->route->headers[i].value);
     if (p->signs)
         n += weir_attempt_sign(x, p, out, h + n);
+    n = add_defaults(h, n, x->route->defaults, x->route->default_count);
+    n = add_defaults(h, n, p->defaults, p->default_count);
     out->headers = h;
     out->header_count = n;
 }

@@ -74,6 +74,10 @@ struct weir_policy_provider {
     struct weir_sigv4_keys aws;      /* in `secret`; with a source, region and service only */
     struct weir_policy_header *headers;
     size_t header_count;
+    struct weir_policy_header *defaults; /* where a request has none of that name */
+    size_t default_count;
+    char **removed; /* names of callers' headers that stay behind */
+    size_t removed_count;
     struct weir_policy_model *models;
     size_t model_count;
     struct weir_policy_pass *passes;
@@ -128,6 +132,10 @@ struct weir_policy_route {
     struct weir_policy_timeouts timeouts; /* 0: the provider's */
     struct weir_policy_header *headers;
     size_t header_count;
+    struct weir_policy_header *defaults; /* where a request has none of that name */
+    size_t default_count;
+    char **removed; /* names of callers' headers that stay behind */
+    size_t removed_count;
     struct weir_llm_field_edit *fields;
     size_t field_count;
 };

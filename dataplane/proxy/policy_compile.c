@@ -261,8 +261,12 @@ static void compile_route(struct weir_policy_compile *c, const struct weir_polic
         .has_timeouts = spec->timeouts != NULL,
         .timeouts = weir__policy_timeouts(spec->timeouts, false),
         .group_count = spec->n_groups,
-        .header_count = spec->n_addheaders};
+        .header_count = spec->n_addheaders,
+        .default_count = spec->n_defaultheaders,
+        .removed = spec->removeheaders,
+        .removed_count = spec->n_removeheaders};
     route->headers = weir__policy_headers(c, spec->addheaders, spec->n_addheaders);
+    route->defaults = weir__policy_headers(c, spec->defaultheaders, spec->n_defaultheaders);
     compile_fields(c, route, spec);
     route->groups = weir_arena_zalloc(c->p->arena, spec->n_groups * sizeof *route->groups);
     for (size_t i = 0; i < spec->n_groups; i++)

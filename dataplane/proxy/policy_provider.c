@@ -457,10 +457,14 @@ void weir__policy_provider(struct weir_policy_compile *c, const struct weir_poli
                                        .timeouts = weir__policy_timeouts(spec->timeouts, true),
                                        .health = compile_health(spec->health),
                                        .header_count = spec->n_headers,
+                                       .default_count = spec->n_defaultheaders,
+                                       .removed = spec->removeheaders,
+                                       .removed_count = spec->n_removeheaders,
                                        .max_concurrency = OR(spec, maxconcurrency, 0),
                                        .key_count = 1};
     c->p->provider_count++;
     p->headers = weir__policy_headers(c, spec->headers, spec->n_headers);
+    p->defaults = weir__policy_headers(c, spec->defaultheaders, spec->n_defaultheaders);
     compile_dialect(c, p, spec);
     compile_models(c, p, spec);
     compile_passes(c, p, spec);
