@@ -10,6 +10,9 @@ const PROVIDERS = ['openai', 'anthropic', 'cohere'];
 const RATES = { input: 'input_mtok', output: 'output_mtok', cacheRead: 'cache_read_mtok', cacheWrite: 'cache_write_mtok' };
 const BASE_ONLY = { cacheWrite1h: 'cache_write_1h_mtok', reasoning: 'output_reasoning_mtok', audioInput: 'input_audio_mtok', audioOutput: 'output_audio_mtok' };
 
+// The package has no fees by the search; this is what Anthropic asks for one, in US dollars.
+const WEB_SEARCH = { anthropic: '0.01' };
+
 const output = process.argv[2];
 if (!output) {
   console.error('usage: prices.mjs OUTPUT.yaml');
@@ -50,7 +53,7 @@ function atTier(price, start) {
 // Exact decimals, at most nine: nano-dollars.
 const usd = (n) => n.toFixed(9).replace(/\.?0+$/, '') || '0';
 
-function entry(prices) {
+function entry(provider, prices) {
   const fields = {};
   const starts = new Set();
   for (const [field, name] of Object.entries({ ...RATES, ...BASE_ONLY })) {
@@ -59,6 +62,7 @@ function entry(prices) {
     if (field in RATES) for (const t of prices[name].tiers ?? []) starts.add(t.start);
   }
   if (prices.requests_kcount !== undefined) fields.request = usd(base(prices.requests_kcount) / 1000);
+  if (WEB_SEARCH[provider]) fields.webSearch = WEB_SEARCH[provider];
   const tiers = [...starts].sort((a, b) => a - b).slice(0, 8).map((start) => {
     const tier = { aboveInputTokens: start };
     for (const [field, name] of Object.entries(RATES))
@@ -89,7 +93,7 @@ function prices() {
       for (const pattern of new Set([model.id, ...patterns(model.match)])) {
         if (seen.has(pattern)) continue;
         seen.add(pattern);
-        lines.push(...priceLines(pattern, entry(price)));
+        lines.push(...priceLines(pattern, entry(id, price)));
       }
     }
   }

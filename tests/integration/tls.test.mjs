@@ -267,7 +267,7 @@ test("weir up opens the TLS port beside the plain one", async (t) => {
   const key = fs.readFileSync(path.join(dir, "state", "local.key"), "utf8").trim();
   const session = await connect(t, `https://localhost:${port}`, { ca: testTls().ca });
   assert.equal((await whole(session, chat({ model: "echo" }), { authorization: `Bearer ${key}` })).status, 200);
-  const { stderr, code } = await run(path.join(bin, "weir"), ["up", "--state", path.join(dir, "other"), "--policy", dir, "--tls-cert", files.cert]).catch((e) => e);
+  const { stderr, code } = await run(path.join(bin, "weir"), ["up", "--state", path.join(dir, "other"), "--policy", dir, "--listen", `127.0.0.1:${await freePort()}`, "--tls-cert", files.cert]).catch((e) => e);
   assert.equal(code, 1);
   assert.match(stderr, /must be given together/);
 });
