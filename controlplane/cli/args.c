@@ -129,6 +129,7 @@ int weir__cli_parse(struct weir_cli *cli, int argc, char **argv, const char **er
 {
     struct words w = {.n = 0};
     int used, rc = take_all(cli, argc, argv, &w, error);
+    bool needs_file;
 
     if (rc != WEIR_OK)
         return rc;
@@ -143,13 +144,11 @@ int weir__cli_parse(struct weir_cli *cli, int argc, char **argv, const char **er
         return rc;
     for (int i = used; i < w.n; i++)
         cli->args[cli->arg_count++] = w.p[i];
-    if (cli->arg_count < cli->command->min_args || cli->arg_count > cli->command->max_args) {
-        *error = weir_arena_printf(cli->arena, "usage: weir %s %s", cli->command->name,
-                                   cli->command->args);
-        return WEIR_EINVAL;
-    }
-    if (cli->command->flags >> WEIR_FLAG_FILE & 1 && !cli->file_count) {
-        *error = weir_arena_printf(cli->arena, "usage: weir %s -f PATH", cli->command->name);
+    needs_file = cli->command->flags >> WEIR_FLAG_FILE & 1;
+    if (cli->arg_count < cli->command->min_args || cli->arg_count > cli->command->max_args ||
+        (needs_file && !cli->file_count)) {
+        *error = weir_arena_printf(cli->arena, "usage: weir %s %s%s", cli->command->name,
+                                   cli->command->args, needs_file ? "-f PATH" : "");
         return WEIR_EINVAL;
     }
     return WEIR_OK;

@@ -90,6 +90,7 @@ static void command_lines_that_are_wrong_say_why(void **state)
         {"weir get", "usage: weir get KIND [NAME]"},
         {"weir get a b c", "usage: weir get KIND [NAME]"},
         {"weir apply", "usage: weir apply -f PATH"},
+        {"weir validate budget.yaml", "usage: weir validate -f PATH"},
         {"weir version --dry-run", "weir version takes no --dry-run"},
         {"weir spend -o xml", "-o takes table, json or yaml"},
     };
